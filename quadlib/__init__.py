@@ -1,0 +1,1 @@
+"""The thin floor under the notebooks: a Minitaur that learns to run."""
