@@ -1,0 +1,89 @@
+"""Every notebook: generated from its source, and its exercises judged rightly."""
+
+import os
+import re
+import subprocess
+import sys
+
+import build
+import cells
+import nbformat
+import pytest
+
+NAMES = build.names()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_notebook_is_what_its_source_says(name):
+    assert build.differences(name) == [], f"run: python notebooks/build.py {name}"
+
+
+def test_no_notebook_without_source():
+    generated = {path.stem for path in build.HERE.glob("*.ipynb")}
+    generated |= {path.stem for path in (build.HERE / "solutions").glob("*.ipynb")}
+    assert generated <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_exercise_checks(name):
+    """Each check accepts the solution, is gentle with the stub, and rejects a wrong answer."""
+    for exercise in cells.run(name).exercises:
+        where = exercise.source.partition("\n")[0]
+        assert exercise.solution and exercise.solution.status == "right", where
+        assert exercise.stub.status == "not yet done", where
+        assert exercise.wrong, f"{where} has no wrong answer to reject"
+        for verdict in exercise.wrong:
+            assert verdict.status == "wrong", where
+            assert " = " in verdict.message, f"{where}: the message shows no inputs"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_exercises_stay_together(name):
+    """exercise, wrong answers, check: in this order, with nothing but prose between them."""
+    kinds = [
+        next((k for k in ("exercise", "wrong-answer", "check") if k in build.tags(cell)), "other")
+        for cell in build.source_cells(name)
+        if cell.cell_type == "code"
+    ]
+    text = " ".join(kinds)
+    text = re.sub(r"exercise( wrong-answer)+ check", "", text)
+    assert set(text.split()) <= {"other"}
+
+
+@pytest.mark.parametrize("solved", [False, True])
+@pytest.mark.parametrize("name", NAMES)
+def test_stored_outputs_are_clean(name, solved):
+    """What a reader of the static page sees: no errors, no warnings, nothing without a kernel."""
+    notebook = nbformat.read(build.target(name, solved), as_version=4)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            assert output.output_type != "error", cell.source
+            assert output.get("name") != "stderr", cell.source
+            assert build.WIDGET not in output.get("data", {}), cell.source
+            if "image/png" in output.get("data", {}):
+                pytest.fail(f"a figure without alt text; use course.show:\n{cell.source}")
+
+
+def test_setup_cell_does_nothing_where_quadlib_is():
+    assert len(build.SETUP.splitlines()) <= 10
+    script = "import sys; sys.modules['subprocess'] = None\n" + build.SETUP.replace(
+        ", subprocess", ""
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=cells.ROOT)
+
+
+def test_setup_cell_installs_from_where_it_is_told(tmp_path):
+    """Where quadlib is missing the cell calls pip once, with QUADLIB_SOURCE or the repository."""
+    script = (
+        "import importlib.util, subprocess\n"
+        "importlib.util.find_spec = lambda name: None\n"
+        "subprocess.run = lambda command, check: print(command[-1], check)\n" + build.SETUP
+    )
+    for source in (str(tmp_path), None):
+        environment = {k: v for k, v in os.environ.items() if k != "QUADLIB_SOURCE"}
+        environment |= {"QUADLIB_SOURCE": source} if source else {}
+        done = subprocess.run(
+            [sys.executable, "-c", script], env=environment, capture_output=True, text=True
+        )
+        expected = source or f"git+https://github.com/{build.REPOSITORY}"
+        assert done.stdout.split() == [expected, "True"], done.stderr
