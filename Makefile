@@ -1,0 +1,39 @@
+VENV ?= .venv
+PORT ?= 8888
+# Seconds that one notebook cell may take in the tests.
+CELL_TIMEOUT ?= 300
+PY = $(VENV)/bin/python
+FIRST = $(firstword $(sort $(wildcard notebooks/*.ipynb)) notebooks)
+ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
+
+.PHONY: help lab test check notebooks bench lint constraints clean
+
+help:  ## list these targets
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+lab: $(VENV)/.installed  ## open the course in JupyterLab (headless: make lab PORT=8899 BROWSER=none)
+	$(PY) -m jupyter lab --port=$(PORT) $(if $(filter none,$(BROWSER)),--no-browser) $(ROOT) $(FIRST)
+
+test: $(VENV)/.installed  ## unit tests, then every notebook top to bottom with the shortest budget
+	@$(MAKE) --no-print-directory check
+
+check:  # what `make test` runs once everything is installed
+	QUADLIB_BUDGET=ci $(PY) -m pytest tests notebooks --nbval-lax --nbval-current-env \
+		--nbval-cell-timeout=$(CELL_TIMEOUT) $(PYTEST_ARGS)
+
+bench: $(VENV)/.installed  ## measure speed, printed as ratios
+	$(PY) -m pytest tests/bench -s
+
+lint: $(VENV)/.installed  ## style and likely mistakes
+	$(PY) -m ruff check .
+
+constraints: $(VENV)/.installed  ## pin new requirements (to move all pins: make constraints UPGRADE=--upgrade)
+	$(PY) -m uv pip compile --quiet --universal --python-version=3.11 --no-annotate --extra=dev $(UPGRADE) \
+		--custom-compile-command='make constraints' pyproject.toml --output-file=constraints.txt
+
+clean:  ## remove the virtual environment
+	rm -rf $(VENV)
+
+$(VENV)/.installed: requirements.txt constraints.txt pyproject.toml .ci/venv
+	@PYTHON='$(PYTHON)' .ci/venv $(VENV)
+	@touch $@
