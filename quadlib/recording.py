@@ -1,0 +1,227 @@
+"""One episode kept as plain data: what `replay` and `video` show.
+
+`record` plays an episode and reads, 50 times a second, where every part of the robot is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+LEGS = ("front_left", "back_left", "front_right", "back_right")
+FOOT = np.array([0.0, 0.005, 0.2])  # m, the foot in the frame of the leg's right lower link
+DEFAULT_ENV = "quadlib/MinitaurIdeal-v0"
+FRAME_TIME = 0.02  # s between two frames of a recording
+_ARRAYS = ("time", "poses", "feet", "contacts", "reward")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One visible shape of the robot, in the frame of its link (URDF link frame)."""
+
+    link: int  # -1 is the base
+    kind: str  # "box", "sphere", "cylinder" or "mesh"
+    size: tuple[float, float, float]  # m: box edges; sphere (radius, 0, 0);
+    # cylinder (length, radius, 0), along z; mesh: scale factors
+    position: tuple[float, float, float]  # m
+    quaternion: tuple[float, float, float, float]  # x, y, z, w
+    rgba: tuple[float, float, float, float]
+    mesh: str = ""  # an .obj file, relative to pybullet_data
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """One episode as plain data: T frames of L bodies (the base, then every link in order)."""
+
+    time: np.ndarray  # (T,) s, evenly spaced from 0
+    poses: np.ndarray  # (T, L, 7) world position in m, quaternion x, y, z, w
+    feet: np.ndarray  # (T, 4, 3) m, in the order of LEGS
+    contacts: np.ndarray  # (T, 4) bool: the lower leg touches something
+    reward: np.ndarray  # (T,) reward since the frame before
+    shapes: tuple[Shape, ...]
+    label: str = "Minitaur"
+    env_id: str = ""
+    fell: bool = False  # the episode was ended by the environment, not by the clock
+
+    @property
+    def distance(self) -> float:
+        """Forward distance of the body, m."""
+        return float(self.poses[-1, 0, 0] - self.poses[0, 0, 0])
+
+    @property
+    def duration(self) -> float:
+        """Seconds from the first frame to the last."""
+        return float(self.time[-1] - self.time[0])
+
+    def save(self, path: str | os.PathLike) -> Path:
+        """Write the recording as a compressed .npz file without pickled objects."""
+        words = {"shapes": [asdict(s) for s in self.shapes], "label": self.label,
+                 "env_id": self.env_id, "fell": self.fell}
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        path = Path(path).with_suffix(".npz")
+        return write(path, lambda f: np.savez_compressed(f, about=json.dumps(words), **arrays))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> Recording:
+        """Read a file written by `save`.  Raises ValueError for a damaged or foreign file."""
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in _ARRAYS}
+                words = json.loads(str(file["about"]))
+            shapes = tuple(Shape(**{k: tuple(v) if isinstance(v, list) else v
+                                    for k, v in shape.items()}) for shape in words.pop("shapes"))
+            recording = cls(**arrays, shapes=shapes, **words)
+            _check(recording)
+        except FileNotFoundError:
+            raise
+        except Exception as error:
+            raise ValueError(f"{path} is not a recording of this package, or it is damaged "
+                             f"({error}). Record the episode again with quadlib.record().") from error
+        return recording
+
+
+def _check(recording: Recording) -> None:
+    frames, bodies = recording.poses.shape[:2]
+    expected = {"time": (frames,), "poses": (frames, bodies, 7), "feet": (frames, 4, 3),
+                "contacts": (frames, 4), "reward": (frames,)}
+    for name, shape in expected.items():
+        array = getattr(recording, name)
+        if array.shape != shape:
+            raise ValueError(f"{name} has shape {array.shape} instead of {shape}")
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} holds NaN or infinity")
+    if frames < 2 or np.any(np.diff(recording.time) <= 0):
+        raise ValueError("time must increase over at least two frames")
+    if any(not -1 <= shape.link < bodies - 1 for shape in recording.shapes):
+        raise ValueError("a shape belongs to a link without poses")
+
+
+# ---- reading the simulated robot -----------------------------------------------------------------
+
+
+def read_shapes(client: int, body: int) -> tuple[Shape, ...]:
+    """Every visible shape of a loaded robot, base and links."""
+    import pybullet as p
+    import pybullet_data
+
+    kinds = {p.GEOM_BOX: "box", p.GEOM_SPHERE: "sphere", p.GEOM_CYLINDER: "cylinder",
+             p.GEOM_MESH: "mesh"}
+    shapes = []
+    for data in p.getVisualShapeData(body, physicsClientId=client):
+        _, link, kind, size, mesh, position, quaternion, rgba = data[:8]
+        if kind not in kinds:
+            raise ValueError(f"link {link} has a visual shape of a kind that cannot be replayed; "
+                             f"use boxes, spheres, cylinders or .obj meshes")
+        file = os.path.relpath(mesh.decode(), pybullet_data.getDataPath()) if mesh else ""
+        shapes.append(Shape(link, kinds[kind], size, position, quaternion, rgba, file))
+    return tuple(shapes)
+
+
+def read_poses(client: int, body: int) -> np.ndarray:
+    """World poses of base and links, (L, 7): position in m, quaternion x, y, z, w.
+
+    They are poses of the URDF link frames; Bullet itself reports the base by its centre of mass.
+    """
+    import pybullet as p
+
+    com = p.getBasePositionAndOrientation(body, physicsClientId=client)
+    inertial = p.getDynamicsInfo(body, -1, physicsClientId=client)[3:5]
+    base = p.multiplyTransforms(*com, *p.invertTransform(*inertial))
+    links = range(p.getNumJoints(body, physicsClientId=client))
+    states = p.getLinkStates(body, list(links), computeForwardKinematics=True,
+                             physicsClientId=client)
+    return np.array([[*base[0], *base[1]], *([*s[4], *s[5]] for s in states)])
+
+
+def lower_legs(client: int, body: int) -> np.ndarray:
+    """Link indices of the lower legs, (4, 2): left and right bar of each leg, in LEGS' order."""
+    import pybullet as p
+
+    links = range(p.getNumJoints(body, physicsClientId=client))
+    index = {p.getJointInfo(body, i, physicsClientId=client)[12].decode(): i for i in links}
+    return np.array([[index[f"lower_leg_{leg}{side}_link"] for side in "LR"] for leg in LEGS])
+
+
+def read_contacts(client: int, body: int, legs: np.ndarray) -> np.ndarray:
+    """Which of the four feet touch something that is not the robot, (4,) bool."""
+    import pybullet as p
+
+    points = p.getContactPoints(bodyA=body, physicsClientId=client)
+    touching = [point[3] for point in points if point[2] != body]
+    return np.isin(legs, touching).any(axis=1)
+
+
+def record(agent: Any, env: Any = None, seed: int = 0, seconds: float = 10.0,
+           label: str | None = None) -> Recording:
+    """Play one episode and keep it.
+
+    `agent` has `.act(observation)`, or is a function from observation to action.  `env` is an
+    environment of this package or its id; one that you pass in is reset, and stays open.
+    The recording ends after `seconds` of simulated time, or earlier with the episode.
+    """
+    import gymnasium as gym
+
+    import quadlib  # noqa: F401  (registers the environments)
+
+    env = env or getattr(agent, "env_id", None) or DEFAULT_ENV
+    world = gym.make(env) if isinstance(env, str) else env
+    act: Callable = getattr(agent, "act", agent)
+    robot, dt = world.unwrapped.robot, world.unwrapped.dt
+    every = max(round(FRAME_TIME / dt), 1)
+    try:
+        observation, _ = world.reset(seed=seed)
+        legs = lower_legs(robot.client, robot.body)
+        poses, contacts, rewards = [], [], []
+        income, terminated, truncated = 0.0, False, False
+        for step in range(round(seconds / dt) + 1):
+            if step % every == 0:
+                poses.append(read_poses(robot.client, robot.body))
+                contacts.append(read_contacts(robot.client, robot.body, legs))
+                rewards.append(income)
+                income = 0.0
+            if terminated or truncated:
+                break
+            observation, reward, terminated, truncated, _ = world.step(act(observation))
+            income += float(reward)
+        rewards[-1] += income  # of a step after the last frame
+        shapes = read_shapes(robot.client, robot.body)
+    finally:
+        if isinstance(env, str):
+            world.close()
+    recording = Recording(
+        time=np.arange(len(poses), dtype=np.float32) * np.float32(every * dt),
+        poses=np.array(poses, np.float32), feet=feet(np.array(poses, np.float32), legs),
+        contacts=np.array(contacts), reward=np.array(rewards, np.float32), shapes=shapes,
+        label=label or getattr(agent, "name", None) or "Minitaur",
+        env_id=env if isinstance(env, str) else getattr(world.spec, "id", ""), fell=terminated)
+    _check(recording)
+    return recording
+
+
+def feet(poses: np.ndarray, legs: np.ndarray) -> np.ndarray:
+    """Foot positions in m, (T, 4, 3), from poses (T, L, 7) and the link indices of `lower_legs`."""
+    right = poses[:, legs[:, 1] + 1]
+    xyz, w = right[..., 3:6], right[..., 6:]
+    return right[..., :3] + FOOT + 2 * np.cross(xyz, np.cross(xyz, FOOT) + w * FOOT)
+
+
+def write(path: str | os.PathLike, write_to: Callable) -> Path:
+    """Write a file whole or not at all: `write_to(open binary file)`, then rename."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=path.suffix, delete=False) as file:
+        try:
+            write_to(file)
+        except BaseException:
+            os.unlink(file.name)
+            raise
+    os.chmod(file.name, 0o644)
+    os.replace(file.name, path)
+    return path
