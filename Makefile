@@ -18,7 +18,7 @@ test: $(VENV)/.installed  ## unit tests, then every notebook top to bottom with 
 	@$(MAKE) --no-print-directory check
 
 check:  # what `make test` runs once everything is installed
-	QUADLIB_BUDGET=ci $(PY) -m pytest tests notebooks --nbval-lax --nbval-current-env \
+	QUADLIB_BUDGET=ci $(PY) -m pytest tests $(wildcard notebooks) --nbval-lax --nbval-current-env \
 		--nbval-cell-timeout=$(CELL_TIMEOUT) $(PYTEST_ARGS)
 
 bench: $(VENV)/.installed  ## measure speed, printed as ratios

@@ -1,4 +1,10 @@
-"""Hooks shared by all tests."""
+"""Hooks and fixtures shared by all tests."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -8,3 +14,22 @@ def pytest_configure(config: pytest.Config) -> None:
         import strict_notebooks
 
         config.pluginmanager.register(strict_notebooks)
+
+
+@pytest.fixture
+def uv():
+    """Run uv; without a package registry the test is skipped, in CI (CI=true) it fails."""
+    give_up = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+    program = shutil.which("uv", path=os.path.dirname(sys.executable)) or shutil.which("uv")
+    if program is None:
+        give_up("uv is not installed: pip install -e '.[dev]'")
+
+    def run(*arguments: object) -> subprocess.CompletedProcess:
+        command = [program, *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        unreachable = "Failed to fetch|error sending request|network connectivity|dns error"
+        if done.returncode and re.search(unreachable, done.stderr):
+            give_up(f"the package registry is out of reach: {done.stderr[-300:]}")
+        return done
+
+    return run
