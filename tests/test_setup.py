@@ -1,0 +1,56 @@
+"""The files that say how to install the course agree with each other."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SUPPORTED = ("3.11", "3.12", "3.13")
+
+
+def torch_pin(path: str) -> str:
+    return re.search(r"^torch==([\d.]+)", (ROOT / path).read_text(), re.MULTILINE)[1]
+
+
+def test_binder_has_the_tested_torch_for_the_cpu_on_a_supported_python():
+    assert torch_pin("binder/requirements.txt") == torch_pin("constraints.txt")
+    assert "+cpu" in (ROOT / "binder/requirements.txt").read_text()
+    assert (ROOT / "binder/runtime.txt").read_text().strip() in {f"python-{v}" for v in SUPPORTED}
+
+
+def test_ci_runs_on_each_supported_python():
+    workflow = (ROOT / ".github/workflows/test.yml").read_text()
+    assert tuple(re.findall(r'"(3\.\d+)"', workflow)) == SUPPORTED
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["requires-python"] == ">=3.11,<3.14"
+
+
+@pytest.mark.parametrize("python", SUPPORTED)
+@pytest.mark.parametrize("platform", ["x86_64-manylinux_2_28", "aarch64-apple-darwin"])
+def test_every_requirement_has_a_wheel(uv, tmp_path, monkeypatch, python, platform):
+    monkeypatch.setenv("MACOSX_DEPLOYMENT_TARGET", "14.0")  # the oldest macOS with PyBullet wheels
+    done = uv(
+        "pip", "compile", ROOT / "requirements.txt", "--constraint", ROOT / "constraints.txt",
+        "--python-version", python, "--python-platform", platform, "--only-binary", ":all:",
+        "--quiet", "--output-file", tmp_path / "resolved.txt",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    pins = re.findall(r"^(\S+)==", (tmp_path / "resolved.txt").read_text(), re.MULTILINE)
+    fork = python >= "3.12" or "darwin" in platform
+    assert {"pybullet", "pybullet-arm64"} & set(pins) == {"pybullet-arm64" if fork else "pybullet"}
+
+
+def test_an_unsupported_python_is_refused_with_advice(tmp_path):
+    old = tmp_path / "python3"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    done = subprocess.run(
+        [ROOT / ".ci" / "venv", tmp_path / "venv"],
+        env={"PYTHON": str(old), "PATH": "/usr/bin:/bin"}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "No Python 3.11, 3.12 or 3.13" in done.stderr and "PYTHON=" in done.stderr
+    assert not (tmp_path / "venv").exists()
