@@ -1,7 +1,7 @@
 """Generate the notebooks from `notebooks/src/*.py`, the only place where they are written.
 
     python notebooks/build.py                      # all of them, outputs of unchanged cells kept
-    python notebooks/build.py 02_env --execute     # run it first (budget: QUADLIB_BUDGET)
+    python notebooks/build.py 02 --execute         # run it first (budget: QUADLIB_BUDGET)
     python notebooks/build.py --check              # 1 when a notebook is not what src says
 
 Each `src/NAME.py` becomes `NAME.ipynb` (exercises as stubs) and `solutions/NAME.ipynb`.
@@ -153,13 +153,16 @@ def differences(name: str) -> list[Path]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", help="which ones (default: all)")
+    parser.add_argument("names", nargs="*", help="which ones, beginnings do (default: all)")
     parser.add_argument("--execute", action="store_true", help="run them and store the outputs")
     parser.add_argument("--check", action="store_true", help="write nothing, report differences")
     options = parser.parse_args()
-    chosen = [Path(name).stem for name in options.names] or names()
-    if unknown := set(chosen) - set(names()):
-        parser.error(f"no such notebook: {', '.join(unknown)}; there are {', '.join(names())}")
+    chosen = names()
+    if options.names:
+        wanted = tuple(Path(name).stem for name in options.names)
+        chosen = [name for name in chosen if name.startswith(wanted)]
+    if not chosen:
+        parser.error(f"no such notebook: {options.names}; there are {', '.join(names())}")
     if options.check:
         stale = [path for name in chosen for path in differences(name)]
         for path in stale:
