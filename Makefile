@@ -21,8 +21,11 @@ check:  # what `make test` runs once everything is installed
 	QUADLIB_BUDGET=ci $(PY) -m pytest tests $(wildcard notebooks) --nbval-lax --nbval-current-env \
 		--nbval-cell-timeout=$(CELL_TIMEOUT) $(PYTEST_ARGS)
 
+notebooks: $(VENV)/.installed  ## run and rewrite the notebooks from notebooks/src (one: make notebooks NAME=02)
+	$(PY) notebooks/build.py --execute $(NAME)
+
 bench: $(VENV)/.installed  ## measure speed, printed as ratios
-	$(PY) -m pytest tests/bench -s
+	@set -e; for script in tests/bench/*.py; do $(PY) $$script; done
 
 lint: $(VENV)/.installed  ## style and likely mistakes
 	$(PY) -m ruff check .
