@@ -8,15 +8,17 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pybullet
+import pybullet_data
 
-LEGS = ("front_left", "back_left", "front_right", "back_right")
-FOOT = np.array([0.0, 0.005, 0.2])  # m, the foot in the frame of the leg's right lower link
+from quadlib.robot import CONTROL_STEP, PIN_RIGHT
+
 DEFAULT_ENV = "quadlib/MinitaurIdeal-v0"
 FRAME_TIME = 0.02  # s between two frames of a recording
 _ARRAYS = ("time", "poses", "feet", "contacts", "reward")
@@ -42,8 +44,8 @@ class Recording:
 
     time: np.ndarray  # (T,) s, evenly spaced from 0
     poses: np.ndarray  # (T, L, 7) world position in m, quaternion x, y, z, w
-    feet: np.ndarray  # (T, 4, 3) m, in the order of LEGS
-    contacts: np.ndarray  # (T, 4) bool: the lower leg touches something
+    feet: np.ndarray  # (T, 4, 3) m, in the order of robot.LEGS
+    contacts: np.ndarray  # (T, 4) bool: the foot is on the ground
     reward: np.ndarray  # (T,) reward since the frame before
     shapes: tuple[Shape, ...]
     label: str = "Minitaur"
@@ -62,8 +64,12 @@ class Recording:
 
     def save(self, path: str | os.PathLike) -> Path:
         """Write the recording as a compressed .npz file without pickled objects."""
-        words = {"shapes": [asdict(s) for s in self.shapes], "label": self.label,
-                 "env_id": self.env_id, "fell": self.fell}
+        words = {
+            "shapes": [asdict(s) for s in self.shapes],
+            "label": self.label,
+            "env_id": self.env_id,
+            "fell": self.fell,
+        }
         arrays = {name: getattr(self, name) for name in _ARRAYS}
         path = Path(path).with_suffix(".npz")
         return write(path, lambda f: np.savez_compressed(f, about=json.dumps(words), **arrays))
@@ -75,22 +81,31 @@ class Recording:
             with np.load(path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in _ARRAYS}
                 words = json.loads(str(file["about"]))
-            shapes = tuple(Shape(**{k: tuple(v) if isinstance(v, list) else v
-                                    for k, v in shape.items()}) for shape in words.pop("shapes"))
+            shapes = tuple(
+                Shape(**{k: tuple(v) if isinstance(v, list) else v for k, v in shape.items()})
+                for shape in words.pop("shapes")
+            )
             recording = cls(**arrays, shapes=shapes, **words)
             _check(recording)
         except FileNotFoundError:
             raise
         except Exception as error:
-            raise ValueError(f"{path} is not a recording of this package, or it is damaged "
-                             f"({error}). Record the episode again with quadlib.record().") from error
+            raise ValueError(
+                f"{path} is not a recording, or it is damaged ({error}). "
+                f"Record the episode again with quadlib.record()."
+            ) from error
         return recording
 
 
 def _check(recording: Recording) -> None:
     frames, bodies = recording.poses.shape[:2]
-    expected = {"time": (frames,), "poses": (frames, bodies, 7), "feet": (frames, 4, 3),
-                "contacts": (frames, 4), "reward": (frames,)}
+    expected = {
+        "time": (frames,),
+        "poses": (frames, bodies, 7),
+        "feet": (frames, 4, 3),
+        "contacts": (frames, 4),
+        "reward": (frames,),
+    }
     for name, shape in expected.items():
         array = getattr(recording, name)
         if array.shape != shape:
@@ -108,17 +123,20 @@ def _check(recording: Recording) -> None:
 
 def read_shapes(client: int, body: int) -> tuple[Shape, ...]:
     """Every visible shape of a loaded robot, base and links."""
-    import pybullet as p
-    import pybullet_data
-
-    kinds = {p.GEOM_BOX: "box", p.GEOM_SPHERE: "sphere", p.GEOM_CYLINDER: "cylinder",
-             p.GEOM_MESH: "mesh"}
+    kinds = {
+        pybullet.GEOM_BOX: "box",
+        pybullet.GEOM_SPHERE: "sphere",
+        pybullet.GEOM_CYLINDER: "cylinder",
+        pybullet.GEOM_MESH: "mesh",
+    }
     shapes = []
-    for data in p.getVisualShapeData(body, physicsClientId=client):
+    for data in pybullet.getVisualShapeData(body, physicsClientId=client):
         _, link, kind, size, mesh, position, quaternion, rgba = data[:8]
         if kind not in kinds:
-            raise ValueError(f"link {link} has a visual shape of a kind that cannot be replayed; "
-                             f"use boxes, spheres, cylinders or .obj meshes")
+            raise ValueError(
+                f"link {link} has a visual shape of a kind that cannot be replayed; "
+                f"use boxes, spheres, cylinders or .obj meshes"
+            )
         file = os.path.relpath(mesh.decode(), pybullet_data.getDataPath()) if mesh else ""
         shapes.append(Shape(link, kinds[kind], size, position, quaternion, rgba, file))
     return tuple(shapes)
@@ -129,37 +147,32 @@ def read_poses(client: int, body: int) -> np.ndarray:
 
     They are poses of the URDF link frames; Bullet itself reports the base by its centre of mass.
     """
-    import pybullet as p
-
-    com = p.getBasePositionAndOrientation(body, physicsClientId=client)
-    inertial = p.getDynamicsInfo(body, -1, physicsClientId=client)[3:5]
-    base = p.multiplyTransforms(*com, *p.invertTransform(*inertial))
-    links = range(p.getNumJoints(body, physicsClientId=client))
-    states = p.getLinkStates(body, list(links), computeForwardKinematics=True,
-                             physicsClientId=client)
+    com = pybullet.getBasePositionAndOrientation(body, physicsClientId=client)
+    inertial = pybullet.getDynamicsInfo(body, -1, physicsClientId=client)[3:5]
+    base = pybullet.multiplyTransforms(*com, *pybullet.invertTransform(*inertial))
+    links = range(pybullet.getNumJoints(body, physicsClientId=client))
+    states = pybullet.getLinkStates(
+        body, list(links), computeForwardKinematics=True, physicsClientId=client
+    )
     return np.array([[*base[0], *base[1]], *([*s[4], *s[5]] for s in states)])
 
 
-def lower_legs(client: int, body: int) -> np.ndarray:
-    """Link indices of the lower legs, (4, 2): left and right bar of each leg, in LEGS' order."""
-    import pybullet as p
+def mesh_path(name: str) -> Path:
+    """The file of a Shape's mesh.
 
-    links = range(p.getNumJoints(body, physicsClientId=client))
-    index = {p.getJointInfo(body, i, physicsClientId=client)[12].decode(): i for i in links}
-    return np.array([[index[f"lower_leg_{leg}{side}_link"] for side in "LR"] for leg in LEGS])
-
-
-def read_contacts(client: int, body: int, legs: np.ndarray) -> np.ndarray:
-    """Which of the four feet touch something that is not the robot, (4,) bool."""
-    import pybullet as p
-
-    points = p.getContactPoints(bodyA=body, physicsClientId=client)
-    touching = [point[3] for point in points if point[2] != body]
-    return np.isin(legs, touching).any(axis=1)
+    Raises ValueError if it is not an .obj file of pybullet_data: a recording from a stranger must
+    not make others read their own disk.
+    """
+    root = Path(pybullet_data.getDataPath()).resolve()
+    path = (root / name).resolve()
+    if not path.is_relative_to(root) or path.suffix != ".obj" or not path.is_file():
+        raise ValueError(f"the recording asks for the mesh {name!r}, which is not in pybullet_data")
+    return path
 
 
-def record(agent: Any, env: Any = None, seed: int = 0, seconds: float = 10.0,
-           label: str | None = None) -> Recording:
+def record(
+    agent: Any, env: Any = None, seed: int = 0, seconds: float = 10.0, label: str | None = None
+) -> Recording:
     """Play one episode and keep it.
 
     `agent` has `.act(observation)`, or is a function from observation to action.  `env` is an
@@ -173,43 +186,52 @@ def record(agent: Any, env: Any = None, seed: int = 0, seconds: float = 10.0,
     env = env or getattr(agent, "env_id", None) or DEFAULT_ENV
     world = gym.make(env) if isinstance(env, str) else env
     act: Callable = getattr(agent, "act", agent)
-    robot, dt = world.unwrapped.robot, world.unwrapped.dt
-    every = max(round(FRAME_TIME / dt), 1)
+    robot = world.unwrapped.robot
+    every = round(FRAME_TIME / CONTROL_STEP)
     try:
         observation, _ = world.reset(seed=seed)
-        legs = lower_legs(robot.client, robot.body)
         poses, contacts, rewards = [], [], []
         income, terminated, truncated = 0.0, False, False
-        for step in range(round(seconds / dt) + 1):
-            if step % every == 0:
+        last = round(seconds / CONTROL_STEP)
+        for step in range(last + 1):
+            ended = terminated or truncated or step == last
+            if step % every == 0 or ended:  # a fall between two frames is kept, as the next frame
                 poses.append(read_poses(robot.client, robot.body))
-                contacts.append(read_contacts(robot.client, robot.body, legs))
+                contacts.append(robot.contacts())
                 rewards.append(income)
                 income = 0.0
-            if terminated or truncated:
+            if ended:
                 break
             observation, reward, terminated, truncated, _ = world.step(act(observation))
             income += float(reward)
-        rewards[-1] += income  # of a step after the last frame
-        shapes = read_shapes(robot.client, robot.body)
+        shapes, lower_legs = read_shapes(robot.client, robot.body), robot.feet
     finally:
         if isinstance(env, str):
             world.close()
+    places = np.array(poses, np.float32)
     recording = Recording(
-        time=np.arange(len(poses), dtype=np.float32) * np.float32(every * dt),
-        poses=np.array(poses, np.float32), feet=feet(np.array(poses, np.float32), legs),
-        contacts=np.array(contacts), reward=np.array(rewards, np.float32), shapes=shapes,
+        time=np.arange(len(poses), dtype=np.float32) * np.float32(FRAME_TIME),
+        poses=places,
+        feet=_feet(places, shapes, lower_legs),
+        contacts=np.array(contacts),
+        reward=np.array(rewards, np.float32),
+        shapes=shapes,
         label=label or getattr(agent, "name", None) or "Minitaur",
-        env_id=env if isinstance(env, str) else getattr(world.spec, "id", ""), fell=terminated)
+        env_id=env if isinstance(env, str) else getattr(world.spec, "id", ""),
+        fell=terminated,
+    )
     _check(recording)
     return recording
 
 
-def feet(poses: np.ndarray, legs: np.ndarray) -> np.ndarray:
-    """Foot positions in m, (T, 4, 3), from poses (T, L, 7) and the link indices of `lower_legs`."""
-    right = poses[:, legs[:, 1] + 1]
-    xyz, w = right[..., 3:6], right[..., 6:]
-    return right[..., :3] + FOOT + 2 * np.cross(xyz, np.cross(xyz, FOOT) + w * FOOT)
+def _feet(poses: np.ndarray, shapes: Sequence[Shape], lower_legs: Sequence[int]) -> np.ndarray:
+    """Where each leg's two lower bars are pinned together, (T, 4, 3) in m."""
+    right = list(lower_legs[1::2])
+    centre = next(shape.position[2] for shape in shapes if shape.link == right[0])  # of the bar
+    pin = np.array([*PIN_RIGHT[:2], 2 * centre])
+    bars = poses[:, np.array(right) + 1]
+    xyz, w = bars[..., 3:6], bars[..., 6:]
+    return bars[..., :3] + pin + 2 * np.cross(xyz, np.cross(xyz, pin) + w * pin)
 
 
 def write(path: str | os.PathLike, write_to: Callable) -> Path:

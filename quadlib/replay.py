@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from quadlib.recording import Recording, record, write
+from quadlib.recording import Recording, mesh_path, record, write
 
 MAX_PAGE_BYTES = 1_500_000
 MAX_ROBOTS = 5  # marks and colours in viewer.js
@@ -67,8 +67,10 @@ def replay(what: Any, height: int = 480, **record_arguments: Any) -> Replay:
     alt = describe(recordings)
     parts = {
         "title": html.escape(", ".join(r.label for r in recordings)),
-        "alt": html.escape(f"3D replay. {alt} Space plays and pauses, arrows step and change the "
-                           f"speed, question mark lists all keys."),
+        "alt": html.escape(
+            f"3D replay. {alt} Space plays and pauses, arrows step and change the "
+            f"speed, question mark lists all keys."
+        ),
         "three": _packed((_STATIC / "three.min.js").read_bytes()),
         "data": _packed(json.dumps(data, separators=(",", ":")).encode()),
         "viewer": (_STATIC / "viewer.js").read_text(encoding="utf-8"),
@@ -77,8 +79,10 @@ def replay(what: Any, height: int = 480, **record_arguments: Any) -> Replay:
     for name, part in parts.items():
         page = page.replace("{{" + name + "}}", part)
     if len(page) > MAX_PAGE_BYTES:
-        raise ValueError(f"the page would have {len(page) / 1e6:.1f} MB, more than "
-                         f"{MAX_PAGE_BYTES / 1e6} MB: show fewer robots or fewer seconds")
+        raise ValueError(
+            f"the page would have {len(page) / 1e6:.1f} MB, more than "
+            f"{MAX_PAGE_BYTES / 1e6} MB: show fewer robots or fewer seconds"
+        )
     return Replay(page, alt, height)
 
 
@@ -95,8 +99,10 @@ def as_recordings(what: Any, **record_arguments: Any) -> list[Recording]:
         return [what]
     if hasattr(what, "act") or callable(what):
         return [record(what, **record_arguments)]
-    raise TypeError(f"cannot show a {type(what).__name__}: give a recording, an agent, a function "
-                    f"observation -> action, or a list or dict of these")
+    raise TypeError(
+        f"cannot show a {type(what).__name__}: give a recording, an agent, a function "
+        f"observation -> action, or a list or dict of these"
+    )
 
 
 def describe(recordings: Sequence[Recording]) -> str:
@@ -104,7 +110,9 @@ def describe(recordings: Sequence[Recording]) -> str:
     return " ".join(
         f"{r.label}: {r.distance:.2f} m forward in {r.duration:.1f} s "
         f"({r.distance / r.duration:.2f} m/s), return {r.reward.sum():.2f}"
-        + (", then it falls." if r.fell else ".") for r in recordings)
+        + (", then it falls." if r.fell else ".")
+        for r in recordings
+    )
 
 
 def _packed(content: bytes) -> str:
@@ -124,35 +132,45 @@ def _robot_data(recording: Recording) -> dict:
     flip = np.sign(np.sum(quaternions[1:] * quaternions[:-1], axis=-1, keepdims=True))
     quaternions[1:] *= np.cumprod(np.where(flip == 0, 1, flip), axis=0)  # q and -q turn alike
     return {
-        "label": recording.label, "dt": float(np.diff(recording.time).mean()),
-        "fell": recording.fell, "poses": _differences(poses), "feet": _differences(recording.feet),
+        "label": recording.label,
+        "dt": float(np.diff(recording.time).mean()),
+        "fell": recording.fell,
+        "poses": _differences(poses),
+        "feet": _differences(recording.feet),
         "contacts": (recording.contacts @ (1 << np.arange(4))).tolist(),
         "reward": np.round(recording.reward.astype(float), 5).tolist(),
-        "shapes": [{"link": s.link, "kind": s.kind, "size": s.size, "position": s.position,
-                    "quaternion": s.quaternion, "rgba": s.rgba, "mesh": s.mesh}
-                   for s in recording.shapes],
+        "shapes": [
+            {
+                "link": s.link,
+                "kind": s.kind,
+                "size": s.size,
+                "position": s.position,
+                "quaternion": s.quaternion,
+                "rgba": s.rgba,
+                "mesh": s.mesh,
+            }
+            for s in recording.shapes
+        ],
     }
 
 
 def read_mesh(name: str) -> dict:
     """Triangles of an .obj file of pybullet_data, with its texture as a small JPEG data URI.
 
-    `vertices` holds 9 numbers (m) and `uvs` 6 per triangle.  Raises ValueError for a file outside
-    of pybullet_data: a recording from a stranger must not read the reader's disk.
+    `vertices` holds 9 numbers (m) and `uvs` 6 per triangle.
     """
-    import pybullet_data
     from PIL import Image
 
-    root = Path(pybullet_data.getDataPath()).resolve()
-    path = (root / name).resolve()
-    if not path.is_relative_to(root) or path.suffix != ".obj" or not path.is_file():
-        raise ValueError(f"the recording asks for the mesh {name!r}, which is not in pybullet_data")
+    path = mesh_path(name)
     rows: dict[str, list] = {"v": [], "vt": [], "f": []}
     for line in path.read_text().splitlines():
         key, *words = line.split() or [""]
         rows.get(key, []).append(words)
-    corners = [[[int(n or 0) for n in word.split("/")] for word in (face[0], face[i], face[i + 1])]
-               for face in rows["f"] for i in range(1, len(face) - 1)]
+    corners = [
+        [[int(n or 0) for n in word.split("/")] for word in (face[0], face[i], face[i + 1])]
+        for face in rows["f"]
+        for i in range(1, len(face) - 1)
+    ]
     index = np.array(corners)[..., :2].reshape(-1, 2) - 1
     vertices, uvs = np.array(rows["v"], float), np.array(rows["vt"], float)[:, :2]
     texture = ""
@@ -161,5 +179,8 @@ def read_mesh(name: str) -> dict:
             image, file = Image.open(path.parent / line.split()[1]), io.BytesIO()
             image.convert("RGB").resize((192, 192)).save(file, "JPEG", quality=80)
             texture = "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
-    return {"vertices": vertices[index[:, 0]].round(6).ravel().tolist(),
-            "uvs": uvs[index[:, 1]].round(4).ravel().tolist(), "texture": texture}
+    return {
+        "vertices": vertices[index[:, 0]].round(6).ravel().tolist(),
+        "uvs": uvs[index[:, 1]].round(4).ravel().tolist(),
+        "texture": texture,
+    }
