@@ -1,1 +1,44 @@
-"""The thin floor under the notebooks: a Minitaur that learns to run."""
+"""The thin floor under the notebooks: a Minitaur that learns to run.
+
+`import quadlib` registers the environments and stays light: what a name needs (PyTorch for
+training, Matplotlib for figures) is imported when the name is first used.
+"""
+
+from importlib import import_module
+
+import gymnasium
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "MinitaurEnv": "env",
+    "Step": "rewards",
+    "RewardError": "rewards",
+    "Variations": "randomization",
+}
+__all__ = [*_HOME, "make"]
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"quadlib has no {name!r}; it has {', '.join(__all__)}")
+    return getattr(import_module(f"quadlib.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def make(env: str = "MinitaurIdeal", **options) -> gymnasium.Env:
+    """`gymnasium.make` with the short names: "Minitaur" or "MinitaurIdeal"."""
+    return gymnasium.make(env if "/" in env else f"quadlib/{env}-v0", **options)
+
+
+for _name, _preset in (("Minitaur", "slides"), ("MinitaurIdeal", "ideal")):
+    if f"quadlib/{_name}-v0" not in gymnasium.registry:  # a reload is no second registration
+        gymnasium.register(
+            id=f"quadlib/{_name}-v0",
+            entry_point="quadlib.env:MinitaurEnv",
+            max_episode_steps=1000,
+            kwargs={"preset": _preset},
+        )

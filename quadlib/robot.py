@@ -1,0 +1,288 @@
+"""The Minitaur in a Bullet world of its own: load, reset, push torque, step, read.
+
+The robot is pybullet_data's ``quadruped/minitaur.urdf``: a body of 3.2 kg and four legs, each a
+closed five-bar linkage with two motors at the hip and two free knees, pinned together at the foot.
+"""
+
+import contextlib
+import ctypes
+import math
+import os
+import sys
+import tempfile
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from quadlib.motor import DCMotor, OverheatProtection
+from quadlib.randomization import IDEAL, Variations
+from quadlib.sensors import ANGLES, VELOCITIES, LatencyBuffer
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Bullet's own C-level prints out of the notebook."""
+    sys.stdout.flush()
+    libc = ctypes.CDLL(None)
+    libc.fflush(None)
+    kept = os.dup(1)
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+        yield
+    finally:
+        libc.fflush(None)
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+with _quiet():
+    import pybullet
+    import pybullet_data
+
+LEGS = ("front_left", "back_left", "front_right", "back_right")
+MOTORS = tuple(f"motor_{leg}{side}_joint" for leg in LEGS for side in "LR")
+KNEES = tuple(f"knee_{leg}{side}_link" for leg in LEGS for side in "LR")
+DIRECTION = (-1.0, -1.0, -1.0, -1.0, 1.0, 1.0, 1.0, 1.0)  # the left motors are mounted mirrored
+MOTOR_START, KNEE_START = math.pi / 2, -2.1834  # rad
+START_HEIGHT = 0.2  # m
+PIN_RIGHT, PIN_LEFT = (0.0, 0.005, 0.2), (0.0, 0.01, 0.2)  # m, where the lower legs are joined
+GRAVITY = -10.0  # m/s²
+TIME_STEP = 0.002  # s, one physics step
+SUBSTEPS = 5  # physics steps in one control step
+CONTROL_STEP = TIME_STEP * SUBSTEPS
+SETTLING_STEPS = 100
+
+
+@dataclass(frozen=True)
+class Physics:
+    """How the same robot is simulated.
+
+    Args:
+        merge_fixed_links: weld links that cannot move against each other into one body. It takes
+            12 permanent contacts between the body and its own motors out of the simulation.
+        solver_iterations: of the constraint solver, per physics step.
+        rebuild: build the world anew at each reset, as MinitaurBulletEnv does, instead of going
+            back to a saved state.
+    """
+
+    merge_fixed_links: bool
+    solver_iterations: int
+    rebuild: bool
+
+
+PHYSICS = {"reference": Physics(False, 60, True), "fast": Physics(True, 30, False)}
+
+
+class Robot:
+    """One Minitaur on a plane.
+
+    Attributes, true values without noise or delay:
+        angles, velocities: of the 8 motors, rad and rad/s, each in its motor's own direction.
+        torques, observed_torques: of the 8 motors during the last physics step, N·m.
+        position: of the base, (x, y, z) in m.
+        orientation: of the base, quaternion (x, y, z, w).
+        reading: the 28 numbers of an observation as they are now.
+        history: the readings of the last physics steps, a LatencyBuffer.
+        client, body, plane: PyBullet's numbers of this world, this robot and its ground.
+        feet: link numbers of the 8 lower legs, left and right of each leg.
+    """
+
+    def __init__(self, physics: str = "fast") -> None:
+        if physics not in PHYSICS:
+            raise ValueError(f"physics is {' or '.join(map(repr, PHYSICS))}, not {physics!r}")
+        self.physics = PHYSICS[physics]
+        self.client = pybullet.connect(pybullet.DIRECT)
+        self._leg_length = self._settled = None
+
+    def close(self) -> None:
+        """Give the world's memory back."""
+        if pybullet.isConnected(self.client):
+            pybullet.disconnect(self.client)
+
+    def reset(self, variations: Variations = IDEAL) -> None:
+        """Put the robot back to its start, standing, with the fixed values of one episode."""
+        if self.physics.rebuild or self._leg_length != variations.leg_length:
+            self._build(variations.leg_length)
+            if not self.physics.rebuild:
+                self._prepare(IDEAL)
+                self._settle()
+                self._settled = pybullet.saveState(self.client), self.observed_torques
+        self._prepare(variations)
+        if self.physics.rebuild:
+            self._settle()
+        else:
+            state, self.observed_torques = self._settled
+            pybullet.restoreState(state, physicsClientId=self.client)
+        self._read()
+        self.history.fill(self.reading)
+
+    def advance(
+        self,
+        commands: Sequence[float],
+        steps: int = SUBSTEPS,
+        push: tuple[float, float] | None = None,
+    ) -> None:
+        """Hold 8 commanded motor angles (rad) for some physics steps, with a push (N) or not."""
+        client, body, motor = self.client, self.body, self.motor
+        for _ in range(steps):
+            angles, velocities = self.angles, self.velocities
+            if self._motor_latency:
+                late = self.history.delayed(self._motor_latency)
+                angles, velocities = late[ANGLES], late[VELOCITIES]
+            widths = motor.pulse_widths(commands, angles, velocities)
+            torques, self.observed_torques = motor.torques(widths, self.velocities)
+            self.torques = self._overheat.limit(torques)
+            forces = [d * t for d, t in zip(DIRECTION, self.torques, strict=True)]
+            pybullet.setJointMotorControlArray(
+                body, self.motors, pybullet.TORQUE_CONTROL, forces=forces, physicsClientId=client
+            )
+            if push:
+                force = (*push, 0.0)
+                pybullet.applyExternalForce(
+                    body, -1, force, self.position, pybullet.WORLD_FRAME, client
+                )
+            pybullet.stepSimulation(client)
+            self._read()
+            self.history.push(self.reading)
+
+    def base_velocity(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Linear (m/s) and angular (rad/s) velocity of the base in the world's frame."""
+        return pybullet.getBaseVelocity(self.body, self.client)
+
+    def contacts(self) -> tuple[bool, bool, bool, bool]:
+        """Which feet touch the ground, in the order of LEGS."""
+        points = pybullet.getContactPoints(self.body, self.plane, physicsClientId=self.client)
+        touching = {point[3] for point in points}
+        pairs = zip(self.feet[::2], self.feet[1::2], strict=True)
+        return tuple(left in touching or right in touching for left, right in pairs)
+
+    def _read(self) -> None:
+        states = pybullet.getJointStates(self.body, self.motors, self.client)
+        self.angles = [d * s[0] for d, s in zip(DIRECTION, states, strict=True)]
+        self.velocities = [d * s[1] for d, s in zip(DIRECTION, states, strict=True)]
+        self.position, self.orientation = pybullet.getBasePositionAndOrientation(
+            self.body, self.client
+        )
+        self.reading = [
+            *self.angles, *self.velocities, *self.observed_torques, *self.orientation
+        ]  # fmt: skip
+
+    def _settle(self) -> None:
+        self.observed_torques = [0.0] * len(MOTORS)
+        self._read()
+        self.history.fill(self.reading)
+        self.advance([MOTOR_START] * len(MOTORS), SETTLING_STEPS)
+
+    def _build(self, leg_length: float) -> None:
+        client, flags = self.client, pybullet.URDF_USE_SELF_COLLISION
+        if self.physics.merge_fixed_links:
+            flags |= pybullet.URDF_MERGE_FIXED_LINKS
+        pybullet.resetSimulation(physicsClientId=client)
+        pybullet.setPhysicsEngineParameter(
+            numSolverIterations=self.physics.solver_iterations, physicsClientId=client
+        )
+        if not self.physics.rebuild:  # else what follows a restored state depends on the past
+            pybullet.setPhysicsEngineParameter(
+                deterministicOverlappingPairs=1, physicsClientId=client
+            )
+        pybullet.setTimeStep(TIME_STEP, client)
+        data = Path(pybullet_data.getDataPath())
+        with _quiet(), _scaled_legs(data / "quadruped" / "minitaur.urdf", leg_length) as urdf:
+            self.plane = pybullet.loadURDF(str(data / "plane.urdf"), physicsClientId=client)
+            pybullet.setGravity(0, 0, GRAVITY, client)
+            start = (0, 0, START_HEIGHT * leg_length)
+            self.body = pybullet.loadURDF(str(urdf), start, flags=flags, physicsClientId=client)
+        infos = [
+            pybullet.getJointInfo(self.body, i, client)
+            for i in range(pybullet.getNumJoints(self.body, client))
+        ]
+        joints = {info[1].decode(): info[0] for info in infos}
+        self.motors = [joints[name] for name in MOTORS]
+        self.feet = [joints[name] for name in KNEES]
+        chassis = {-1} | {info[0] for info in infos if info[12].startswith(b"chassis")}
+        self._masses = [
+            (i, i in chassis, pybullet.getDynamicsInfo(self.body, i, client)[0])
+            for i in range(-1, len(infos))
+        ]
+        self._leg_length, self._varied = leg_length, False
+        self._fold_legs(leg_length)
+
+    def _fold_legs(self, leg_length: float) -> None:
+        for i, (motor, knee) in enumerate(zip(self.motors, self.feet, strict=True)):
+            for joint, angle in ((motor, MOTOR_START), (knee, KNEE_START)):
+                pybullet.resetJointState(self.body, joint, DIRECTION[i] * angle, 0, self.client)
+        pins = [(x, y, z * leg_length) for x, y, z in (PIN_RIGHT, PIN_LEFT)]
+        for left, right in zip(self.feet[::2], self.feet[1::2], strict=True):
+            pybullet.createConstraint(
+                self.body, right, self.body, left, pybullet.JOINT_POINT2POINT, (0, 0, 0), *pins,
+                physicsClientId=self.client,
+            )  # fmt: skip
+        self._set_joint_friction(0.0)
+
+    def _set_joint_friction(self, torque: float) -> None:
+        """A velocity controller at rest with a small maximal force is Bullet's dry friction."""
+        for joint in (*self.motors, *self.feet):
+            pybullet.setJointMotorControl2(
+                self.body, joint, pybullet.VELOCITY_CONTROL, targetVelocity=0, force=torque,
+                physicsClientId=self.client,
+            )  # fmt: skip
+
+    def _prepare(self, variations: Variations) -> None:
+        self.motor = DCMotor(
+            variations.battery, variations.motor_damping, variations.motor_strength
+        )
+        self._overheat = OverheatProtection(len(MOTORS), TIME_STEP)
+        self._motor_latency = variations.motor_latency
+        longest = max(variations.latency, variations.motor_latency)
+        self.history = LatencyBuffer(TIME_STEP, longest)
+        if variations == IDEAL and not self._varied:
+            return
+        # Everything is set absolutely: what an earlier episode had is overwritten.
+        self._varied = True
+        body, client = self.body, self.client
+        for link, is_chassis, mass in self._masses:
+            factor = variations.base_mass if is_chassis else variations.leg_mass
+            pybullet.changeDynamics(body, link, mass=mass * factor, physicsClientId=client)
+        for foot in self.feet:
+            pybullet.changeDynamics(
+                body, foot, lateralFriction=variations.foot_friction, physicsClientId=client
+            )
+        for joint in (*self.motors, *self.feet):
+            pybullet.changeDynamics(
+                body, joint, jointDamping=variations.joint_damping, physicsClientId=client
+            )
+        self._set_joint_friction(variations.joint_friction)
+
+
+@contextlib.contextmanager
+def _scaled_legs(urdf: Path, factor: float) -> Iterator[Path]:
+    """A description of the robot with upper and lower legs longer or shorter by a factor."""
+    if factor == 1.0:
+        yield urdf
+        return
+    text = urdf.read_text(encoding="utf-8").replace('<?xml version="0.0" ?>', "")
+    robot = ElementTree.fromstring(text)
+    for link in robot.iter("link"):
+        if "_leg_" in link.get("name"):
+            for box in link.iter("box"):
+                _scale(box, "size", (1, 1, factor))
+            for origin in link.iter("origin"):
+                _scale(origin, "xyz", (1, 1, factor))
+        for mesh in link.iter("mesh"):
+            mesh.set("filename", str(urdf.parent / mesh.get("filename")))
+    for joint in robot.iter("joint"):
+        if joint.get("name").startswith("knee"):  # at the lower end of the upper leg
+            _scale(joint.find("origin"), "xyz", (1, 1, factor))
+        elif joint.get("name").startswith("hip"):  # the upper leg's middle seen from the motor
+            _scale(joint.find("origin"), "xyz", (1, factor, 1))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "minitaur.urdf"
+        file.write_text(ElementTree.tostring(robot, encoding="unicode"), encoding="utf-8")
+        yield file
+
+
+def _scale(element: ElementTree.Element, name: str, factors: Sequence[float]) -> None:
+    values = (float(v) * f for v, f in zip(element.get(name).split(), factors, strict=True))
+    element.set(name, " ".join(map(str, values)))
