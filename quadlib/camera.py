@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pybullet
 from PIL import Image, ImageDraw
 
-from quadlib.recording import Shape, mesh_path
+from quadlib.recording import Shape, mesh_path, read_poses, read_shapes
 
 FEET = ("FL", "BL", "FR", "BR")
 _FIELD_OF_VIEW = 38.0  # degrees, vertical
@@ -110,7 +111,8 @@ class Camera:
 
     def close(self) -> None:
         """Leave the Bullet world."""
-        pybullet.disconnect(self._client)
+        if pybullet.isConnected(self._client):
+            pybullet.disconnect(self._client)
 
     def __enter__(self) -> Camera:
         return self
@@ -160,3 +162,16 @@ def _geometry(shape: Shape) -> dict[str, Any]:
     return dict(
         shapeType=pybullet.GEOM_MESH, fileName=str(mesh_path(shape.mesh)), meshScale=shape.size
     )
+
+
+@lru_cache(maxsize=2)
+def _live_camera(shapes: tuple[Shape, ...], width: int, height: int) -> Camera:
+    return Camera(shapes, width, height)
+
+
+def render_frame(client: int, body: int, width: int = 480, height: int = 360) -> np.ndarray:
+    """A picture of a simulated robot as it is now, (height, width, 3) uint8, camera following.
+
+    `client` and `body` are PyBullet's numbers of its world and of the robot.
+    """
+    return _live_camera(read_shapes(client, body), width, height).draw(read_poses(client, body))

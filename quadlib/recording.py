@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ import pybullet_data
 from quadlib.robot import CONTROL_STEP, PIN_RIGHT
 
 DEFAULT_ENV = "quadlib/MinitaurIdeal-v0"
+MAX_FILE_BYTES = 200_000_000  # unpacked; 10 s take 0.3 MB
 FRAME_TIME = 0.02  # s between two frames of a recording
 _ARRAYS = ("time", "poses", "feet", "contacts", "reward")
 
@@ -78,6 +80,10 @@ class Recording:
     def load(cls, path: str | os.PathLike) -> Recording:
         """Read a file written by `save`.  Raises ValueError for a damaged or foreign file."""
         try:
+            with zipfile.ZipFile(path) as archive:
+                size = sum(member.file_size for member in archive.infolist())
+            if size > MAX_FILE_BYTES:
+                raise ValueError(f"it unpacks to {size / 1e6:.0f} MB")
             with np.load(path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in _ARRAYS}
                 words = json.loads(str(file["about"]))
@@ -179,12 +185,10 @@ def record(
     environment of this package or its id; one that you pass in is reset, and stays open.
     The recording ends after `seconds` of simulated time, or earlier with the episode.
     """
-    import gymnasium as gym
-
-    import quadlib  # noqa: F401  (registers the environments)
+    import quadlib
 
     env = env or getattr(agent, "env_id", None) or DEFAULT_ENV
-    world = gym.make(env) if isinstance(env, str) else env
+    world = quadlib.make(env) if isinstance(env, str) else env
     act: Callable = getattr(agent, "act", agent)
     robot = world.unwrapped.robot
     every = round(FRAME_TIME / CONTROL_STEP)
@@ -217,7 +221,7 @@ def record(
         reward=np.array(rewards, np.float32),
         shapes=shapes,
         label=label or getattr(agent, "name", None) or "Minitaur",
-        env_id=env if isinstance(env, str) else getattr(world.spec, "id", ""),
+        env_id=getattr(world.spec, "id", ""),
         fell=terminated,
     )
     _check(recording)
