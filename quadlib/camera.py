@@ -12,10 +12,10 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import pybullet
 from PIL import Image, ImageDraw
 
 from quadlib.recording import Shape, mesh_path, read_poses, read_shapes
+from quadlib.robot import pybullet
 
 FEET = ("FL", "BL", "FR", "BR")
 _FIELD_OF_VIEW = 38.0  # degrees, vertical

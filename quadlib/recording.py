@@ -15,10 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pybullet
-import pybullet_data
 
-from quadlib.robot import CONTROL_STEP, PIN_RIGHT
+from quadlib.robot import CONTROL_STEP, PIN_RIGHT, pybullet, pybullet_data
 
 DEFAULT_ENV = "quadlib/MinitaurIdeal-v0"
 MAX_FILE_BYTES = 200_000_000  # unpacked; 10 s take 0.3 MB

@@ -40,8 +40,8 @@ class Replay:
         # An untrusted notebook or a static site strips the frame: the words under it then show.
         return (
             f'<div style="position:relative;height:{self.height}px">'
-            f"<p>{html.escape(self.alt)}<br>The interactive 3D replay appears here in a running "
-            f"notebook: run this cell, or trust the notebook.</p>"
+            f"<p>{html.escape(self.alt)}<br>The interactive 3D replay appears here when you "
+            f"run this cell, or choose “Trust Notebook” in Jupyter.</p>"
             f'<iframe srcdoc="{html.escape(self.page)}" title="{html.escape(self.alt)}" '
             f'sandbox="allow-scripts" style="position:absolute;inset:0;width:100%;height:100%;'
             f'border:0;border-radius:8px"></iframe></div>'

@@ -233,7 +233,7 @@ async function main() {
   const sky = new THREE.HemisphereLight("#ffffff", "#8d99a5", 1.7);
   const sun = new THREE.DirectionalLight("#fff6e8", 2.2);
   sun.castShadow = true;
-  sun.shadow.mapSize.set(2048, 2048);
+  sun.shadow.mapSize.set(1024, 1024);
   sun.shadow.radius = 4;
   sun.shadow.bias = -0.0004;
   sun.shadow.normalBias = 0.004;
@@ -262,7 +262,7 @@ async function main() {
   }
 
   let time = 0, playing = !matchMedia("(prefers-reduced-motion: reduce)").matches;
-  let chosen = 0, alone = data.length === 1, view = 0, last = 0;
+  let chosen = 0, alone = data.length === 1, view = 0, last = 0, pace = 16; // pace: ms between frames
   let focus = robots[0].centre(0);
 
   function centre() { // of the chosen robot, or beside it in the middle of all lanes
@@ -307,10 +307,11 @@ async function main() {
     dirty = true;
   }
 
-  function choose(index) {
-    if (index >= robots.length) return;
-    chosen = index;
-    alone = true;
+  function choose(number) { // 0: all of them, 1: the first …
+    if (number > robots.length) return;
+    chosen = Math.max(number - 1, 0);
+    alone = number > 0 || robots.length === 1;
+    $("who").value = number;
     drawGait();
     setView(view);
   }
@@ -346,9 +347,18 @@ async function main() {
     }));
   }
 
+  function lighten(elapsed) { // a slow machine first loses sharpness, then the shadow
+    pace = 0.95 * pace + 0.05 * Math.min(elapsed, 200);
+    if (pace < 36) return;
+    if (renderer.getPixelRatio() > 1) renderer.setPixelRatio(1);
+    else sun.castShadow = false;
+    pace = 16;
+  }
+
   function frame(now) {
     requestAnimationFrame(frame);
     if (playing) {
+      lighten(now - last);
       time += Math.min(now - last, 100) / 1000 * Number($("rate").value);
       if (time > end) time = 0;
       dirty = true;
@@ -398,7 +408,8 @@ async function main() {
     b: () => $("theme").click(), "?": () => $("keys").click(),
     a: () => turn(-0.15, 0, 1), d: () => turn(0.15, 0, 1), w: () => turn(0, 0.1, 1),
     s: () => turn(0, -0.1, 1), "+": () => turn(0, 0, 0.9), "-": () => turn(0, 0, 1.1),
-    1: () => choose(0), 2: () => choose(1), 3: () => choose(2), 4: () => choose(3), 5: () => choose(4),
+    0: () => choose(0), 1: () => choose(1), 2: () => choose(2), 3: () => choose(3), 4: () => choose(4),
+    5: () => choose(5),
   };
   addEventListener("keydown", (event) => {
     const action = keys[event.key] || keys[event.key.toLowerCase()];
@@ -431,6 +442,10 @@ async function main() {
     for (let k = 0; k < 3; k++) row.insertCell();
   }
   $("note").textContent = "grid 1 m · disc: the foot stands";
+  $("who").add(new Option(`all (gait of ${robots[0].name})`, 0));
+  robots.forEach((robot, i) => $("who").add(new Option(robot.name, i + 1)));
+  $("who").parentElement.hidden = robots.length === 1;
+  $("who").onchange = () => choose(Number($("who").value));
   $("seek").max = end;
   setTheme(matchMedia("(prefers-color-scheme: dark)").matches);
   setView(0);
