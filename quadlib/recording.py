@@ -180,13 +180,14 @@ def record(
     """Play one episode and keep it.
 
     `agent` has `.act(observation)`, or is a function from observation to action.  `env` is an
-    environment of this package or its id; one that you pass in is reset, and stays open.
-    The recording ends after `seconds` of simulated time, or earlier with the episode.
+    environment, its id, or a function that makes it; by default what the agent was trained in.
+    An environment that you pass in is reset, and stays open.  The recording ends after `seconds`
+    of simulated time, or earlier with the episode.
     """
-    import quadlib
-
-    env = env or getattr(agent, "env_id", None) or DEFAULT_ENV
-    world = quadlib.make(env) if isinstance(env, str) else env
+    about = getattr(agent, "about", {})
+    env = env or about.get("env", DEFAULT_ENV)
+    owned = not hasattr(env, "step")
+    world = env if not owned else env() if callable(env) else _make(env)
     act: Callable = getattr(agent, "act", agent)
     robot = world.unwrapped.robot
     every = round(FRAME_TIME / CONTROL_STEP)
@@ -208,7 +209,7 @@ def record(
             income += float(reward)
         shapes, lower_legs = read_shapes(robot.client, robot.body), robot.feet
     finally:
-        if isinstance(env, str):
+        if owned:
             world.close()
     places = np.array(poses, np.float32)
     recording = Recording(
@@ -218,12 +219,26 @@ def record(
         contacts=np.array(contacts),
         reward=np.array(rewards, np.float32),
         shapes=shapes,
-        label=label or getattr(agent, "name", None) or "Minitaur",
+        label=label or about.get("algorithm", "minitaur"),
         env_id=getattr(world.spec, "id", ""),
         fell=terminated,
     )
     _check(recording)
     return recording
+
+
+def _make(env: str) -> Any:
+    import gymnasium
+
+    import quadlib
+
+    try:
+        return quadlib.make(env)
+    except gymnasium.error.UnregisteredEnv as error:
+        raise ValueError(
+            f"the environment {env!r} is not registered: give env= an id such as {DEFAULT_ENV!r}, "
+            f"or an environment that you made"
+        ) from error
 
 
 def _feet(poses: np.ndarray, shapes: Sequence[Shape], lower_legs: Sequence[int]) -> np.ndarray:

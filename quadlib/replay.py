@@ -108,7 +108,7 @@ def as_recordings(what: Any, **record_arguments: Any) -> list[Recording]:
 def describe(recordings: Sequence[Recording]) -> str:
     """What is seen, in words and units: the alternative text."""
     return " ".join(
-        f"{r.label}: {r.distance:.2f} m forward in {r.duration:.1f} s "
+        f"{r.label}: {round(r.distance, 2) + 0.0:.2f} m forward in {r.duration:.1f} s "
         f"({r.distance / r.duration:.2f} m/s), return {r.reward.sum():.2f}"
         + (", then it falls." if r.fell else ".")
         for r in recordings

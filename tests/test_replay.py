@@ -70,6 +70,19 @@ def test_recording_does_not_change_the_episode(trot):
     assert trot.reward.sum() == pytest.approx(total, abs=1e-5)
 
 
+def test_an_agent_is_recorded_where_it_was_trained():
+    class Agent:
+        about = {"env": "quadlib/Minitaur-v0", "algorithm": "ppo"}
+        act = staticmethod(make_trot())
+
+    recording = record(Agent(), seconds=0.1)
+    assert (recording.env_id, recording.label) == ("quadlib/Minitaur-v0", "ppo")
+    assert record(Agent(), lambda: quadlib.make("MinitaurIdeal"), seconds=0.1).duration > 0
+    Agent.about = {"env": "make_my_env"}
+    with pytest.raises(ValueError, match="make_my_env.*env="):
+        record(Agent(), seconds=0.1)
+
+
 def test_an_early_fall_is_recorded_to_its_last_pose():
     flail = iter(np.random.default_rng(0).choice([-1.0, 1.0], (1000, 8)).repeat(20, axis=0))
     fallen = record(lambda observation: next(flail), "MinitaurIdeal", seconds=10.0)
