@@ -11,10 +11,17 @@ import gymnasium
 __version__ = "0.1.0"
 
 _HOME = {
+    "Agent": "agent",
     "MinitaurEnv": "env",
-    "Step": "rewards",
     "RewardError": "rewards",
+    "Run": "training",
+    "Step": "rewards",
     "Variations": "randomization",
+    "evaluate": "evaluation",
+    "record": "recording",
+    "replay": "replay",
+    "train": "training",
+    "video": "video",
 }
 __all__ = [*_HOME, "make"]
 

@@ -76,8 +76,9 @@ class MinitaurEnv(gymnasium.Env):
     Standing on the ground, after 0.2 s of settling.
 
     ## Info
-    `position` (3,) m and `reward_terms` in each step, `episode_terms` (their sums) at the end;
-    `variations` (this episode's values by name) at the reset.
+    In each step `step` (a `quadlib.Step`: all that happened), `reward_terms` and `position`
+    (3,) in m; at the end `episode_terms`, the terms' sums; at the reset `variations`, this
+    episode's values by name.
 
     Args:
         physics: "fast", or "reference": MinitaurBulletEnv's to the last bit, three times slower,
@@ -155,7 +156,9 @@ class MinitaurEnv(gymnasium.Env):
         self._steps += 1
         self._action, self._position = action, self.robot.position
         truncated = self._steps >= self.max_steps
-        info = {"position": np.array(self.robot.position), "reward_terms": terms}
+        info = {
+            "step": step, "reward_terms": terms, "position": np.array(self.robot.position)
+        }  # fmt: skip
         if step.fallen or truncated:
             info["episode_terms"] = self._terms
         return self._observe(), reward, step.fallen, truncated, info

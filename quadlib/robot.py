@@ -147,6 +147,12 @@ class Robot:
             self._read()
             self.history.push(self.reading)
 
+    @property
+    def mass(self) -> float:
+        """Of the whole robot in this episode, kg."""
+        links = [link for link, *_ in self._masses]
+        return sum(pybullet.getDynamicsInfo(self.body, i, self.client)[0] for i in links)
+
     def base_velocity(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Linear (m/s) and angular (rad/s) velocity of the base in the world's frame."""
         return pybullet.getBaseVelocity(self.body, self.client)

@@ -1,0 +1,152 @@
+"""An agent: what it takes to act, in one file that cannot run code when it is loaded.
+
+Plain NumPy, so that worker processes and a deployed robot need no PyTorch. The file is safetensors:
+arrays, and a JSON text in its header.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from quadlib.files import write
+
+FORMAT = "quadlib agent 1"
+CLIP = 10.0  # standard deviations, on normalized observations
+EPSILON = 1e-8  # as in SB3's VecNormalize
+
+ACTOR, CRITIC = "actor", "critic"
+
+
+@dataclass(frozen=True)
+class Agent:
+    """Weights, observation statistics and where they come from.
+
+    Args:
+        arrays: by name, float32: `actor.K.weight` (outputs, inputs) and `actor.K.bias` of layer K,
+            the same for `critic`; `log_std` (actions,); float64: `observation_mean` and
+            `observation_var` (observations,), `return_scale` (): the critic's unit.
+        about: JSON data: algorithm, settings, env, steps, seed, lineage, measured returns …
+    """
+
+    arrays: Mapping[str, np.ndarray]
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "arrays", _checked({**self.arrays}))
+        std = np.sqrt(self.arrays["observation_var"] + EPSILON)
+        object.__setattr__(self, "_scale", 1.0 / std)
+        object.__setattr__(self, "_std", np.exp(self.arrays["log_std"]))
+
+    def normalize(self, observation: np.ndarray) -> np.ndarray:
+        """What the networks see: float32, mean 0 and deviation 1, clipped at ±10."""
+        scaled = (observation - self.arrays["observation_mean"]) * self._scale
+        return scaled.clip(-CLIP, CLIP).astype(np.float32)
+
+    def act(
+        self,
+        observation: np.ndarray,
+        deterministic: bool = True,
+        rng: np.random.Generator | None = None,
+    ) -> np.ndarray:
+        """The action for one observation (28,) or many (n, 28), within [−1, 1].
+
+        Args:
+            deterministic: the mean of the policy; else a sample.
+            rng: for samples. Without one they differ from call to call.
+        """
+        observation = np.asarray(observation)
+        if observation.shape[-1:] != self.arrays["observation_mean"].shape:
+            size = len(self.arrays["observation_mean"])
+            raise ValueError(f"an observation has {size} numbers, not shape {observation.shape}")
+        action = self.mean_action(observation)
+        if not deterministic:
+            noise = (rng or np.random.default_rng()).standard_normal(action.shape, np.float32)
+            action = action + self._std * noise
+        return action.clip(-1.0, 1.0)
+
+    def mean_action(self, observation: np.ndarray) -> np.ndarray:
+        """The mean of the policy's Gaussian, not clipped."""
+        return _forward(self.arrays, ACTOR, self.normalize(observation))
+
+    def value(self, observation: np.ndarray) -> np.ndarray:
+        """The critic's value in the reward's own unit, () or (n,)."""
+        values = _forward(self.arrays, CRITIC, self.normalize(np.asarray(observation)))[..., 0]
+        return values * self.arrays["return_scale"]
+
+    def with_about(self, **changes: Any) -> "Agent":
+        """The same agent with some entries of `about` changed."""
+        return replace(self, about={**self.about, **changes})
+
+    def save(self, path: str | os.PathLike) -> Path:
+        """Write one .safetensors file, whole or not at all."""
+        header = {"format": FORMAT, "about": json.dumps(self.about)}
+        arrays = {name: array.copy(order="C") for name, array in self.arrays.items()}
+        content = save(arrays, header)
+        return write(path, lambda file: file.write(content))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "Agent":
+        """Read an agent. The file may come from a stranger: nothing in it is ever executed.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: it is damaged or no agent.
+        """
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"there is no agent at {path}")
+        try:
+            with safe_open(path, framework="numpy") as file:
+                header = file.metadata() or {}
+                if header.get("format") != FORMAT:
+                    raise ValueError(f"its format is {header.get('format')!r}, not {FORMAT!r}")
+                arrays = {name: file.get_tensor(name) for name in file.keys()}
+            return cls(arrays, json.loads(header["about"]))
+        except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
+            raise ValueError(f"{path} cannot be read as an agent: {error}") from error
+
+
+def layers(arrays: Mapping[str, np.ndarray], network: str) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(weight, bias) of each layer of the "actor" or the "critic", from input to output."""
+    count = sum(name.startswith(f"{network}.") and name.endswith(".bias") for name in arrays)
+    return [
+        (arrays[f"{network}.{k}.weight"], arrays[f"{network}.{k}.bias"]) for k in range(count)
+    ]
+
+
+def _forward(arrays: Mapping[str, np.ndarray], network: str, x: np.ndarray) -> np.ndarray:
+    *hidden, (weight, bias) = layers(arrays, network)
+    for hidden_weight, hidden_bias in hidden:
+        x = np.tanh(x @ hidden_weight.T + hidden_bias)
+    return x @ weight.T + bias
+
+
+def _checked(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Shapes that fit together and finite numbers, or a ValueError that says what is wrong."""
+    needed = {"log_std", "observation_mean", "observation_var", "return_scale"}
+    if missing := needed - arrays.keys():
+        raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+    observations = arrays["observation_mean"].shape
+    if len(observations) != 1 or arrays["observation_var"].shape != observations:
+        raise ValueError("the observation statistics differ in shape")
+    if arrays["return_scale"].shape != ():
+        raise ValueError("return_scale is not one number")
+    for network, outputs in ((ACTOR, len(np.atleast_1d(arrays["log_std"]))), (CRITIC, 1)):
+        width = observations[0]
+        for k, (weight, bias) in enumerate(layers(arrays, network)):
+            if weight.ndim != 2 or weight.shape != (len(bias), width):
+                fitting = (len(bias), width)
+                raise ValueError(f"{network}.{k} has shape {weight.shape}, not {fitting}")
+            width = len(bias)
+        if width != outputs or not layers(arrays, network):
+            raise ValueError(f"the {network} has {width} outputs, not {outputs}")
+    for name, array in arrays.items():
+        if array.dtype not in (np.float32, np.float64) or not np.isfinite(array).all():
+            raise ValueError(f"{name} has numbers that are not finite")
+    return arrays

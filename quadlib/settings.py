@@ -1,0 +1,101 @@
+"""Hyperparameters: one dataclass per algorithm, a line of help per field."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from difflib import get_close_matches
+from typing import Any
+
+
+def _setting(default: Any, text: str, low: float, high: float) -> Any:
+    return field(default=default, metadata={"help": text, "range": (low, high)})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all algorithms share."""
+
+    n_envs: int = _setting(8, "environments that are stepped side by side", 1, 256)
+    n_steps: int = _setting(512, "steps in each environment between two updates", 2, 100_000)
+    batch_size: int = _setting(256, "samples in one gradient step", 2, 1_000_000)
+    gamma: float = _setting(0.99, "discount factor γ", 0.0, 1.0)
+    gae_lambda: float = _setting(0.95, "λ of generalized advantage estimation", 0.0, 1.0)
+    learning_rate: float = _setting(3e-4, "Adam's step size", 1e-8, 1.0)
+    hidden: tuple[int, ...] = _setting((64, 64), "units in the hidden layers of both nets", 1, 4096)
+    log_std_init: float = _setting(-1.0, "logarithm of the policy's first deviation", -10.0, 3.0)
+    normalize_observations: bool = _setting(True, "feed the nets mean 0 and deviation 1", 0, 1)
+    normalize_rewards: bool = _setting(True, "divide rewards by their return's size", 0, 1)
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            object.__setattr__(self, each.name, _checked(each, getattr(self, each.name)))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields by name, ready for JSON."""
+        return {**asdict(self), "hidden": list(self.hidden)}
+
+    @classmethod
+    def help(cls) -> str:
+        """Each field with its default and its meaning, a line each."""
+        rows = ((f.name, f.default, f.metadata["help"]) for f in fields(cls))
+        return "\n".join(f"{name:<24}{default!s:<12}{text}" for name, default, text in rows)
+
+
+@dataclass(frozen=True)
+class PPOSettings(Settings):
+    """PPO with the clipped objective, Eq. (20) and (21)."""
+
+    n_epochs: int = _setting(10, "passes over each rollout", 1, 1000)
+    clip_range: float = _setting(0.2, "ε: how far the probability ratio may leave 1", 1e-4, 10.0)
+    ent_coef: float = _setting(0.0, "c₂, weight of the entropy bonus", 0.0, 10.0)
+    vf_coef: float = _setting(0.5, "c₁, weight of the value loss", 0.0, 100.0)
+    max_grad_norm: float = _setting(0.5, "longest gradient that Adam is given", 1e-6, 1e6)
+
+
+@dataclass(frozen=True)
+class TRPOSettings(Settings):
+    """TRPO, Eq. (12) to (17)."""
+
+    learning_rate: float = _setting(1e-3, "Adam's step size, for the critic alone", 1e-8, 1.0)
+    gae_lambda: float = _setting(0.97, "λ of generalized advantage estimation", 0.0, 1.0)
+    target_kl: float = _setting(0.02, "δ, radius of the trust region", 1e-8, 10.0)
+    cg_max_steps: int = _setting(15, "most steps of conjugate gradient", 1, 1000)
+    cg_damping: float = _setting(0.1, "added to the Fisher matrix's diagonal", 0.0, 10.0)
+    n_critic_updates: int = _setting(10, "passes of the critic over each rollout", 0, 1000)
+
+
+ALGORITHMS: dict[str, type[Settings]] = {"ppo": PPOSettings, "trpo": TRPOSettings}
+
+
+def settings_for(algorithm: str, changes: Mapping[str, Any] | None = None) -> Settings:
+    """The settings of an algorithm, some of them changed.
+
+    Raises:
+        ValueError: an unknown algorithm or name (with the nearest one), a value out of range.
+    """
+    if algorithm not in ALGORITHMS:
+        raise ValueError(f"algorithm is one of {', '.join(ALGORITHMS)}, not {algorithm!r}")
+    kind = ALGORITHMS[algorithm]
+    names = [each.name for each in fields(kind)]
+    for name in changes or {}:
+        if name not in names:
+            near = get_close_matches(name, names, 1)
+            advice = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names)}"
+            raise ValueError(f"{algorithm} has no setting {name!r}; {advice}")
+    return kind(**(changes or {}))
+
+
+def _checked(each: Any, value: Any) -> Any:
+    """The value in its field's type, or a ValueError with the range."""
+    low, high = each.metadata["range"]
+    kind = type(each.default)
+    values = tuple(value) if isinstance(value, list | tuple) else (value,)
+    whole = kind in (int, tuple)
+    for number in values:
+        if kind is bool and isinstance(number, bool):
+            continue
+        right_kind = isinstance(number, int if whole else int | float)
+        if kind is bool or isinstance(number, bool) or not right_kind or not low <= number <= high:
+            wanted = "True or False" if kind is bool else f"from {low} to {high}"
+            wanted = f"a whole number {wanted}" if whole else wanted
+            raise ValueError(f"{each.name} is {wanted}, not {value!r}: {each.metadata['help']}")
+    return values if kind is tuple else kind(value)

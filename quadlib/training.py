@@ -1,0 +1,338 @@
+"""train(): from an untrained policy to an agent, with a folder that survives being killed."""
+
+import csv
+import io
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import gymnasium
+import numpy as np
+import torch
+from stable_baselines3.common.logger import configure
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.utils import set_random_seed
+from tqdm.auto import tqdm
+
+import quadlib
+from quadlib.agent import Agent
+from quadlib.files import write
+from quadlib.rewards import Reward
+from quadlib.sb3 import agent_of, collect, new_model
+from quadlib.settings import Settings, settings_for
+from quadlib.vec_env import Workers
+
+CHECKPOINT_EVERY = 200_000  # steps, the slides' interval
+WINDOW = 20  # episodes in the mean training return
+
+
+@dataclass
+class Run:
+    """What a training came to.
+
+    Attributes:
+        agent: the latest one.
+        curve: a row per update, as arrays by name: `steps`, `seconds`, `return` (mean over the
+            last 20 finished episodes, nan before the first), `length`, the reward's terms as
+            `reward/NAME` (sum per episode), and the algorithm's own diagnostics as `train/NAME`.
+        folder: where it is stored, or None.
+        stopped: why it ended: "steps", "seconds" or "interrupted".
+    """
+
+    agent: Agent
+    curve: dict[str, np.ndarray]
+    folder: Path | None
+    stopped: str
+
+
+class DivergedError(RuntimeError):
+    """The policy stopped being numbers."""
+
+
+def train(
+    algorithm: str = "ppo",
+    *,
+    steps: int | None = None,
+    seconds: float | None = None,
+    env: str | Callable[[], gymnasium.Env] = "MinitaurIdeal",
+    reward: Reward | None = None,
+    seed: int = 0,
+    folder: str | Path | None = None,
+    progress: bool = True,
+    on_update: Callable[[Run], Any] | None = None,
+    processes: int | None = None,
+    **changes: Any,
+) -> Run:
+    """Train an agent on all cores until `steps` or `seconds` are reached, whichever comes first.
+
+    Args:
+        algorithm: "ppo" or "trpo".
+        steps, seconds: environment steps in all, and wall time of this call.
+        env: an id ("MinitaurIdeal", "Minitaur", any of Gymnasium's) or a function that makes one.
+        reward: a function of a `Step`, for our environments.
+        seed: same seed, same machine, same steps: the same curve to the last digit.
+        folder: for the curve, checkpoints and agents. A run that is there already goes on.
+        progress: show a bar.
+        on_update: called with the run so far after each update. The stop button keeps the run.
+        processes: workers; by default one per core.
+        **changes: settings of the algorithm by name, see `quadlib.settings`.
+
+    Raises:
+        ValueError: settings that cannot be, or a folder that holds another run.
+        RewardError: the reward function failed; the message says where.
+        DivergedError: weights are no longer finite.
+    """
+    started = time.perf_counter()
+    if steps is None and seconds is None:
+        raise ValueError("give steps=…, seconds=… or both, or the training never ends")
+    settings = settings_for(algorithm, changes)
+    plan = _plan(algorithm, settings, env, reward, seed)
+    store = _Store(folder, plan) if folder is not None else None
+    with one_thread(), Workers(_factory(env, reward), settings.n_envs, seed, processes) as workers:
+        model = new_model(
+            algorithm, settings, workers.observation_space, workers.action_space, seed
+        )
+        trainer = _Trainer(model, workers, settings, seed, plan)
+        if store:
+            store.restore(trainer)
+        stopped = None
+        bar = tqdm(total=steps, initial=trainer.steps, unit=" steps", disable=not progress)
+        bar.unit_scale = True
+        try:
+            while stopped is None:
+                if steps is not None and trainer.steps >= steps:
+                    stopped = "steps"
+                elif seconds is not None and trainer.would_pass(started + seconds):
+                    stopped = "seconds"
+                else:
+                    trainer.update()
+                    bar.update(trainer.steps - bar.n)
+                    bar.set_postfix_str(f"return {trainer.rows[-1]['return']:.2f}")
+                    if store:
+                        store.keep(trainer)
+                    if on_update:
+                        on_update(trainer.run(folder, "running"))
+        except KeyboardInterrupt:
+            stopped = "interrupted"
+        finally:
+            bar.close()
+        if store:
+            store.checkpoint(trainer)
+    return trainer.run(folder, stopped)
+
+
+class _Trainer:
+    """One model, its workers and its curve."""
+
+    def __init__(
+        self, model: OnPolicyAlgorithm, workers: Workers, settings: Settings, seed: int, plan: dict
+    ) -> None:
+        self.model, self.workers, self.settings = model, workers, settings
+        self.seed, self.plan = seed, plan
+        self.normalizer = model.policy.features_extractor
+        self.updates = self.steps = 0
+        self.seconds = 0.0
+        self.rows: list[dict[str, float]] = []
+        self.episodes: deque = deque(maxlen=WINDOW)
+        self.agent = agent_of(model.policy, plan)
+        self._longest_update = 0.0
+        model.set_logger(configure(None, []))
+
+    def would_pass(self, deadline: float) -> bool:
+        """Would another update end after this moment?"""
+        return time.perf_counter() + self._longest_update > deadline
+
+    def update(self) -> None:
+        """One rollout and what the algorithm learns from it."""
+        start = time.perf_counter()
+        model, settings = self.model, self.settings
+        # All randomness of an update comes from the seed and its number: a resumed run needs no
+        # stored generators.
+        set_random_seed(self.seed * 1_000_003 + self.updates)
+        rollout = self.workers.play(self.agent, settings.n_steps, self.updates)
+        if self.updates == 0 and settings.normalize_observations:
+            self.normalizer.see_observations(rollout.observations)
+        collect(model, rollout, settings)
+        model.num_timesteps += rollout.rewards.size
+        try:
+            model.train()
+            trained = agent_of(model.policy)
+        except ValueError as error:
+            raise DivergedError(self._advice()) from error
+        # New statistics count from the next rollout on: within an update, the policy that is
+        # improved is the policy that acted.
+        if self.updates > 0 and settings.normalize_observations:
+            self.normalizer.see_observations(rollout.observations)
+            trained = agent_of(model.policy)
+        self.updates += 1
+        self.steps = model.num_timesteps
+        self.episodes.extend(rollout.episodes)
+        took = time.perf_counter() - start
+        self._longest_update = max(self._longest_update, took)
+        self.seconds += took
+        self.rows.append(self._row())
+        self.agent = trained.with_about(**self.plan, steps=self.steps, seconds=self.seconds)
+
+    def run(self, folder: str | Path | None, stopped: str) -> Run:
+        """The run as it stands."""
+        return Run(self.agent, _columns(self.rows), Path(folder) if folder else None, stopped)
+
+    def _row(self) -> dict[str, float]:
+        row = {"steps": self.steps, "seconds": self.seconds, "return": np.nan, "length": np.nan}
+        if self.episodes:
+            for name in ("return", "length"):
+                row[name] = float(np.mean([episode[name] for episode in self.episodes]))
+            for name in self.episodes[-1]["terms"]:
+                sums = [episode["terms"].get(name, 0.0) for episode in self.episodes]
+                row[f"reward/{name}"] = float(np.mean(sums))
+        logged = self.model.logger.name_to_value
+        row |= {k: float(v) for k, v in logged.items() if k.startswith("train/")}
+        logged.clear()
+        return row
+
+    def _advice(self) -> str:
+        return (
+            f"the weights are no longer finite after {self.steps} steps: lower the learning rate "
+            f"(it is {self.settings.learning_rate}), and look at the reward: are some of its "
+            "values huge?"
+        )
+
+
+class _Store:
+    """A run's folder: run.json, checkpoint.pt-like safetensors, curve.csv, agents."""
+
+    def __init__(self, folder: str | Path, plan: dict[str, Any]) -> None:
+        self.folder = Path(folder)
+        self.curve, self.state = self.folder / "curve.csv", self.folder / "checkpoint.safetensors"
+        about = self.folder / "run.json"
+        if about.exists():
+            found = json.loads(about.read_text(encoding="utf-8"))
+            changed = [k for k in plan if k != "versions" and found.get(k) != plan[k]]
+            if changed:
+                raise ValueError(
+                    f"{folder} holds another run: its {', '.join(changed)} differ. "
+                    "Choose another folder, or the same settings to go on."
+                )
+        elif self.folder.exists() and any(self.folder.iterdir()):
+            raise ValueError(f"{folder} has other files in it; choose a new folder for this run")
+        else:
+            text = json.dumps(plan, indent=1).encode()
+            write(about, lambda file: file.write(text))
+
+    def keep(self, trainer: _Trainer) -> None:
+        """A checkpoint where a multiple of the interval was passed."""
+        before = trainer.rows[-2]["steps"] if len(trainer.rows) > 1 else 0
+        if trainer.steps // CHECKPOINT_EVERY > before // CHECKPOINT_EVERY:
+            self.checkpoint(trainer)
+
+    def checkpoint(self, trainer: _Trainer) -> None:
+        """Agent, curve, then the state to resume from: the last one written makes it count."""
+        from safetensors.torch import save
+
+        if not trainer.rows:
+            return
+        trainer.agent.save(self.folder / f"agent_{trainer.steps:09d}.safetensors")
+        content = _csv(trainer.rows)
+        write(self.curve, lambda file: file.write(content))
+        header = {
+            "updates": str(trainer.updates),
+            "steps": str(trainer.steps),
+            "seconds": repr(trainer.seconds),
+            "episodes": json.dumps(list(trainer.episodes)),
+        }
+        tensors = save(_state_of(trainer.model), header)
+        write(self.state, lambda file: file.write(tensors))
+
+    def restore(self, trainer: _Trainer) -> None:
+        """Go on from the last checkpoint, if there is one."""
+        from safetensors import safe_open
+
+        if not self.state.exists():
+            return
+        with safe_open(self.state, framework="pt") as file:
+            header = file.metadata()
+            _restore_state(trainer.model, {name: file.get_tensor(name) for name in file.keys()})
+        trainer.updates, trainer.steps = int(header["updates"]), int(header["steps"])
+        trainer.seconds = float(header["seconds"])
+        trainer.model.num_timesteps = trainer.steps
+        trainer.episodes.extend(json.loads(header["episodes"]))
+        with self.curve.open(newline="", encoding="utf-8") as file:
+            rows = ({k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file))
+            trainer.rows = [row for row in rows if row["steps"] <= trainer.steps]
+        trainer.agent = agent_of(trainer.model.policy, trainer.plan).with_about(
+            steps=trainer.steps, seconds=trainer.seconds
+        )
+
+
+def _state_of(model: OnPolicyAlgorithm) -> dict[str, torch.Tensor]:
+    """Policy, statistics and Adam's moments as named tensors."""
+    tensors = {f"policy/{k}": v for k, v in model.policy.state_dict().items()}
+    for number, moments in model.policy.optimizer.state_dict()["state"].items():
+        tensors |= {f"adam/{number}/{k}": torch.as_tensor(v) for k, v in moments.items()}
+    return {k: v.clone().contiguous() for k, v in tensors.items()}
+
+
+def _restore_state(model: OnPolicyAlgorithm, tensors: dict[str, torch.Tensor]) -> None:
+    policy = {k.removeprefix("policy/"): v for k, v in tensors.items() if k.startswith("policy/")}
+    model.policy.load_state_dict(policy)
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("adam/"):
+            _, number, moment = name.split("/")
+            state.setdefault(int(number), {})[moment] = tensor
+    optimizer = model.policy.optimizer
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """The nets are small: more threads would only take the workers' cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _factory(env: Any, reward: Reward | None) -> Callable[[], gymnasium.Env]:
+    if callable(env):
+        if reward is not None:
+            raise ValueError("give the reward to the environment that your function makes")
+        return env
+    options = {} if reward is None else {"reward": reward}
+    return lambda: quadlib.make(env, **options)
+
+
+def _plan(algorithm: str, settings: Settings, env: Any, reward: Any, seed: int) -> dict[str, Any]:
+    return {
+        "algorithm": algorithm,
+        "settings": settings.as_dict(),
+        "env": env if isinstance(env, str) else getattr(env, "__name__", str(env)),
+        "reward": None if reward is None else getattr(reward, "__name__", str(reward)),
+        "seed": seed,
+        "versions": {
+            module.__name__: module.__version__
+            for module in (quadlib, torch, np, gymnasium, cloudpickle)
+        },
+    }
+
+
+def _columns(rows: list[dict[str, float]]) -> dict[str, np.ndarray]:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
+
+
+def _csv(rows: list[dict[str, float]]) -> bytes:
+    text = io.StringIO()
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.DictWriter(text, names)
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
