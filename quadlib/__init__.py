@@ -18,10 +18,11 @@ _HOME = {
     "Step": "rewards",
     "Variations": "randomization",
     "evaluate": "evaluation",
+    "film_strip": "clips",
     "record": "recording",
-    "replay": "replay",
+    "replay": "viewer",
     "train": "training",
-    "video": "video",
+    "video": "clips",
 }
 __all__ = [*_HOME, "make"]
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from quadlib.files import write
 from quadlib.robot import CONTROL_STEP, PIN_RIGHT, pybullet, pybullet_data
 
 DEFAULT_ENV = "quadlib/MinitaurIdeal-v0"
@@ -249,18 +249,3 @@ def _feet(poses: np.ndarray, shapes: Sequence[Shape], lower_legs: Sequence[int])
     bars = poses[:, np.array(right) + 1]
     xyz, w = bars[..., 3:6], bars[..., 6:]
     return bars[..., :3] + pin + 2 * np.cross(xyz, np.cross(xyz, pin) + w * pin)
-
-
-def write(path: str | os.PathLike, write_to: Callable) -> Path:
-    """Write a file whole or not at all: `write_to(open binary file)`, then rename."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=path.suffix, delete=False) as file:
-        try:
-            write_to(file)
-        except BaseException:
-            os.unlink(file.name)
-            raise
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
-    return path

@@ -22,19 +22,22 @@ from quadlib.sensors import ANGLES, VELOCITIES, LatencyBuffer
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Bullet's own C-level prints out of the notebook."""
-    sys.stdout.flush()
+    """Keep what Bullet prints, from C and past Python, out of the notebook."""
     libc = ctypes.CDLL(None)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
     libc.fflush(None)
-    kept = os.dup(1)
+    kept = [os.dup(number) for number in (1, 2)]
     try:
         with open(os.devnull, "w") as nowhere:
             os.dup2(nowhere.fileno(), 1)
+            os.dup2(nowhere.fileno(), 2)
         yield
     finally:
         libc.fflush(None)
-        os.dup2(kept, 1)
-        os.close(kept)
+        for number, copy in enumerate(kept, start=1):
+            os.dup2(copy, number)
+            os.close(copy)
 
 
 with _quiet():
@@ -279,10 +282,11 @@ def _scaled_legs(urdf: Path, factor: float) -> Iterator[Path]:
         for mesh in link.iter("mesh"):
             mesh.set("filename", str(urdf.parent / mesh.get("filename")))
     for joint in robot.iter("joint"):
-        if joint.get("name").startswith("knee"):  # at the lower end of the upper leg
-            _scale(joint.find("origin"), "xyz", (1, 1, factor))
-        elif joint.get("name").startswith("hip"):  # the upper leg's middle seen from the motor
+        child = joint.find("child").get("link")
+        if child.startswith("upper_leg"):  # its middle, seen from the motor
             _scale(joint.find("origin"), "xyz", (1, factor, 1))
+        elif child.startswith("lower_leg"):  # the knee, at the lower end of the upper leg
+            _scale(joint.find("origin"), "xyz", (1, 1, factor))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "minitaur.urdf"
         file.write_text(ElementTree.tostring(robot, encoding="unicode"), encoding="utf-8")

@@ -18,8 +18,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from quadlib.camera import FEET, Camera
-from quadlib.recording import Recording, write
-from quadlib.replay import as_recordings, describe
+from quadlib.files import write
+from quadlib.recording import Recording
+from quadlib.viewer import as_recordings, describe
 
 MAX_GIF_BYTES = 600_000
 _INK = (27, 36, 44)

@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from quadlib.recording import Recording, mesh_path, record, write
+from quadlib.files import write
+from quadlib.recording import Recording, mesh_path, record
 
 MAX_PAGE_BYTES = 1_500_000
 MAX_ROBOTS = 5  # marks and colours in viewer.js
