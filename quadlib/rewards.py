@@ -11,7 +11,7 @@ from numbers import Real
 import numpy as np
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Step:
     """All that happened in one control step of 0.01 s: true values, neither late nor noisy.
 
@@ -45,6 +45,14 @@ class Step:
     previous_action: np.ndarray  # (8,), zeros in the first step
     contacts: np.ndarray  # (4,) bool: front left, back left, front right, back right
     fallen: bool  # the episode ends with this step
+
+    def __eq__(self, other: object) -> bool:
+        """Equal to the last bit, arrays included."""
+        return isinstance(other, Step) and all(
+            np.array_equal(getattr(self, name), getattr(other, name)) for name in FIELDS
+        )
+
+    __hash__ = None
 
     def __getattr__(self, name: str):
         raise AttributeError(f"a step has no {name!r}; {_suggestion(name)}")

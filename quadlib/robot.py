@@ -13,6 +13,7 @@ import tempfile
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import mul
 from pathlib import Path
 
 from quadlib.motor import DCMotor, OverheatProtection
@@ -75,7 +76,7 @@ class Physics:
     rebuild: bool
 
 
-PHYSICS = {"reference": Physics(False, 60, True), "fast": Physics(True, 30, False)}
+PHYSICS = {"reference": Physics(False, 60, True), "fast": Physics(True, 20, False)}
 
 
 class Robot:
@@ -129,7 +130,8 @@ class Robot:
     ) -> None:
         """Hold 8 commanded motor angles (rad) for some physics steps, with a push (N) or not."""
         client, body, motor = self.client, self.body, self.motor
-        for _ in range(steps):
+        first_kept = 0 if self._motor_latency else steps - self.history.length
+        for step in range(steps):
             angles, velocities = self.angles, self.velocities
             if self._motor_latency:
                 late = self.history.delayed(self._motor_latency)
@@ -137,18 +139,21 @@ class Robot:
             widths = motor.pulse_widths(commands, angles, velocities)
             torques, self.observed_torques = motor.torques(widths, self.velocities)
             self.torques = self._overheat.limit(torques)
-            forces = [d * t for d, t in zip(DIRECTION, self.torques, strict=True)]
+            forces = list(map(mul, DIRECTION, self.torques))
             pybullet.setJointMotorControlArray(
                 body, self.motors, pybullet.TORQUE_CONTROL, forces=forces, physicsClientId=client
             )
-            if push:
+            if push:  # Bullet forgets a force after each physics step
+                self._read_base()
                 force = (*push, 0.0)
                 pybullet.applyExternalForce(
                     body, -1, force, self.position, pybullet.WORLD_FRAME, client
                 )
             pybullet.stepSimulation(client)
-            self._read()
-            self.history.push(self.reading)
+            self._read_motors()
+            if step >= first_kept:
+                self._read_base()
+                self.history.push(self.reading)
 
     @property
     def mass(self) -> float:
@@ -168,9 +173,17 @@ class Robot:
         return tuple(left in touching or right in touching for left, right in pairs)
 
     def _read(self) -> None:
-        states = pybullet.getJointStates(self.body, self.motors, self.client)
-        self.angles = [d * s[0] for d, s in zip(DIRECTION, states, strict=True)]
-        self.velocities = [d * s[1] for d, s in zip(DIRECTION, states, strict=True)]
+        self._read_motors()
+        self._read_base()
+
+    def _read_motors(self) -> None:
+        angles, velocities, *_ = zip(
+            *pybullet.getJointStates(self.body, self.motors, self.client), strict=True
+        )
+        self.angles = list(map(mul, DIRECTION, angles))
+        self.velocities = list(map(mul, DIRECTION, velocities))
+
+    def _read_base(self) -> None:
         self.position, self.orientation = pybullet.getBasePositionAndOrientation(
             self.body, self.client
         )

@@ -1,5 +1,6 @@
 """What the sensors say, late and with noise. Plain numbers and arrays, no simulator."""
 
+import math
 from collections import deque
 from collections.abc import Sequence
 
@@ -21,11 +22,15 @@ class LatencyBuffer:
     Args:
         time_step: seconds between two readings.
         longest: the longest latency in seconds that will be asked for.
+
+    Attributes:
+        length: how many readings it keeps.
     """
 
     def __init__(self, time_step: float, longest: float) -> None:
         self.time_step = time_step
-        self._readings: deque = deque(maxlen=int(longest / time_step) + 2)
+        self.length = math.ceil(longest / time_step) + 1
+        self._readings: deque = deque(maxlen=self.length)
 
     def push(self, reading: Sequence[float]) -> None:
         """Append the newest reading."""
@@ -34,7 +39,7 @@ class LatencyBuffer:
     def fill(self, reading: Sequence[float]) -> None:
         """Forget the past: as if the robot had stood still with this reading."""
         self._readings.clear()
-        self._readings.extend([reading] * self._readings.maxlen)
+        self._readings.extend([reading] * self.length)
 
     def delayed(self, latency: float) -> Sequence[float]:
         """The reading ``latency`` seconds ago; between two of them their linear blend."""

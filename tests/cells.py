@@ -24,10 +24,11 @@ class Exercise:
 
 @dataclass
 class Notebook:
-    """A notebook that ran with the `ci` budget: its variables and its exercises."""
+    """A notebook that ran with the `ci` budget."""
 
     variables: dict
     exercises: list[Exercise]
+    shown: list  # what the last lines of its cells show: widgets, for example
 
 
 def execute(source: str, variables: dict):
@@ -46,7 +47,7 @@ def run(name: str) -> Notebook:
 
     matplotlib.use("Agg")
     variables = {"__name__": "__main__"}
-    exercises, wrong = [], []
+    exercises, wrong, shown = [], [], []
     with mock.patch.dict(os.environ, QUADLIB_BUDGET="ci"):
         for cell in build.source_cells(name):
             tags = build.tags(cell)
@@ -66,5 +67,5 @@ def run(name: str) -> Notebook:
                     verdicts.append(execute(cell.source, variables))
                 exercise.stub, *exercise.wrong, exercise.solution = verdicts
             else:
-                execute(cell.source, variables)
-    return Notebook(variables, exercises)
+                shown.append(execute(cell.source, variables))
+    return Notebook(variables, exercises, shown)

@@ -616,7 +616,8 @@ def gae(rewards, values, gamma, lam):
     return advantages
 
 
-r, v = R[s[:-1], a], 0.5 * it.V[s]  # a half-trained critic: half of the true value
+visited, taken, earned = s, a, R[s[:-1], a]  # the 5000 episodes of part 3
+r, v = earned, 0.5 * it.V[visited]  # a half-trained critic: half of the true value
 tail = world.gamma**100 * v[-1]
 assert np.allclose(gae(r, v, world.gamma, lam=1)[0], G[0] - v[0] + tail)
 assert np.allclose(gae(r, v, world.gamma, lam=0), r + world.gamma * v[1:] - v[:-1])
@@ -684,7 +685,7 @@ def gae_errors(gamma, lams, policy=coin, samples=100):
         mean = delta + gamma * lam * P @ ahead  # the expected estimate for each (s, a)
         wrong = mean - (policy * mean).sum(1, keepdims=True) - truth.A
         bias.append(np.sqrt((weight * wrong**2).sum()))
-        luck = gae(r, critic[s], gamma, lam)[:30] - mean[s[:30], a[:30]]
+        luck = gae(earned, critic[visited], gamma, lam)[:30] - mean[visited[:30], taken[:30]]
         noise.append(np.sqrt(np.average((luck**2).mean(1), weights=discounts[:30]) / samples))
     return np.array(bias), np.array(noise)
 
@@ -1096,8 +1097,8 @@ axes.set(ylim=(1e-7, 1e4))
 axes.legend(loc="lower right", markerscale=2)
 course.show(
     figure,
-    alt="1000 of the 5000 policy pairs. Errors (dots) and bounds (crosses) both grow with the KL divergence; all "
-    "bounds lie above the errors, by a factor of about a hundred or more.",
+    alt="1000 of the 5000 policy pairs. Errors (dots) and bounds (crosses) both grow with the KL "
+    "divergence; all bounds lie above the errors, by a factor of about a hundred or more.",
 )
 
 # %% [markdown]
