@@ -98,6 +98,8 @@ def evaluate_reward(reward: Reward, step: Step, index: int) -> tuple[float, Term
         raise RewardError(_bad_value(reward, name if terms is value else None, term, step, index))
     if not terms:
         raise RewardError(f"{_name(reward)} returned an empty dict at step {index}: {_EXAMPLE}")
+    if not math.isfinite(total):
+        raise RewardError(_bad_value(reward, "the sum", total, step, index))
     return total, {str(name): float(term) for name, term in terms.items()}
 
 
