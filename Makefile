@@ -6,7 +6,7 @@ PY = $(VENV)/bin/python
 FIRST = $(firstword $(sort $(wildcard notebooks/*.ipynb)) notebooks)
 ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help lab test check notebooks bench lint constraints clean
+.PHONY: help lab test check notebooks bench judge lint constraints clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -25,7 +25,10 @@ notebooks: $(VENV)/.installed  ## run and rewrite the notebooks from notebooks/s
 	$(PY) notebooks/build.py --execute $(NAME)
 
 bench: $(VENV)/.installed  ## measure speed, printed as ratios
-	@set -e; for script in tests/bench/*.py; do $(PY) $$script; done
+	@set -e; for script in tests/bench/bench_*.py; do $(PY) $$script; done
+
+judge: $(VENV)/.installed  ## an agent in pybullet_envs' own Minitaur (make judge AGENT=file.safetensors)
+	$(PY) tests/judge/judge.py $(JUDGE_ARGS) $(AGENT)
 
 lint: $(VENV)/.installed  ## style and likely mistakes
 	$(PY) -m ruff check .
@@ -34,8 +37,8 @@ constraints: $(VENV)/.installed  ## pin new requirements (to move all pins: make
 	$(PY) -m uv pip compile --quiet --universal --python-version=3.11 --no-annotate --extra=dev $(UPGRADE) \
 		--custom-compile-command='make constraints' pyproject.toml --output-file=constraints.txt
 
-clean:  ## remove the virtual environment
-	rm -rf $(VENV)
+clean:  ## remove the virtual environments
+	rm -rf $(VENV) .cache/judge
 
 $(VENV)/.installed: requirements.txt constraints.txt pyproject.toml .ci/venv
 	@PYTHON='$(PYTHON)' .ci/venv $(VENV)
