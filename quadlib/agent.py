@@ -92,6 +92,15 @@ class Agent:
         return write(path, lambda file: file.write(content))
 
     @classmethod
+    def shipped(cls, name: str) -> "Agent":
+        """One of the agents that come with the package, such as "first_gait"."""
+        folder = Path(__file__).parent / "agents"
+        names = sorted(path.stem for path in folder.glob("*.safetensors"))
+        if name not in names:
+            raise ValueError(f"no agent {name!r} comes with quadlib; there are {', '.join(names)}")
+        return cls.load(folder / f"{name}.safetensors")
+
+    @classmethod
     def load(cls, path: str | os.PathLike) -> "Agent":
         """Read an agent. The file may come from a stranger: nothing in it is ever executed.
 

@@ -1,5 +1,13 @@
 """Every figure of the course in one style."""
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from quadlib.training import Run
+
 # Okabe & Ito's colours, which colour-blind readers can tell apart (https://jfly.uni-koeln.de/color)
 COLORS = {
     "blue": "#0072B2",
@@ -36,3 +44,117 @@ def use_style() -> None:
             "savefig.facecolor": "white",
         }
     )
+
+
+STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))  # no meaning by colour alone
+
+
+def learning_curve(
+    runs: "Run | Mapping[str, Run | Sequence[Run]]",
+    marks: Mapping[str, float] | None = None,
+) -> Any:
+    """Mean training return over environment steps.
+
+    Args:
+        runs: one run; or label -> run; or label -> runs with different seeds, drawn as their mean
+            in a band from the lowest to the highest, with the number of seeds in the legend.
+        marks: label -> return, drawn as horizontal lines.
+    """
+    import matplotlib.pyplot as plt
+
+    groups = runs if isinstance(runs, Mapping) else {"": runs}
+    figure, axes = plt.subplots()
+    for (label, group), style in zip(groups.items(), STYLES * len(groups), strict=False):
+        group = list(group) if isinstance(group, Sequence) else [group]
+        last = min(run.curve["steps"][-1] for run in group)
+        longest = max((run.curve["steps"] for run in group), key=len)
+        steps = longest[longest <= last]
+        returns = [np.interp(steps, run.curve["steps"], run.curve["return"]) for run in group]
+        if len(group) > 1:
+            label = f"{label} ({len(group)} seeds)"
+            axes.fill_between(steps, np.min(returns, 0), np.max(returns, 0), alpha=0.25)
+        axes.plot(steps, np.mean(returns, 0), linestyle=style, label=label)
+    for label, value in (marks or {}).items():
+        axes.axhline(value, color="0.5", linewidth=1)
+        axes.annotate(label, (1, value), xycoords=("axes fraction", "data"), color="0.3",
+                      ha="right", va="bottom", fontsize=9)  # fmt: skip
+    axes.set(xlabel="environment steps", ylabel="mean return")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    if any(groups):
+        axes.legend(loc="upper left")
+    return figure
+
+
+def reward_terms(run: "Run") -> Any:
+    """What a robot was paid for while it learned: each term's sum per episode, over the steps."""
+    import matplotlib.pyplot as plt
+
+    terms = {k.removeprefix("reward/"): v for k, v in run.curve.items() if k.startswith("reward/")}
+    steps, figure = run.curve["steps"], plt.figure()
+    axes = figure.subplots()
+    axes.axhline(0, color="0.5", linewidth=1)
+    for (name, sums), style in zip(terms.items(), STYLES[1:] * len(terms), strict=False):
+        axes.plot(steps, sums, linestyle=style, label=name)
+    axes.plot(steps, run.curve["return"], color="black", label="together: the return")
+    axes.set(xlabel="environment steps", ylabel="sum per episode")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+VIEWS = {"side": (0, 2), "top": (0, 1), "front": (1, 2)}  # axes of the world across and up
+
+
+def draw_robot(axes: Any, recording: Any, frame: int = 0, view: str = "side") -> None:
+    """Every shape of a recorded robot, seen along an axis of the world; axes in m.
+
+    Args:
+        axes: of Matplotlib.
+        recording: a `quadlib.Recording`.
+        frame: which of its frames.
+        view: "side" (from the right, forward is to the right), "top" or "front" (from ahead).
+    """
+    from matplotlib.collections import PolyCollection
+
+    across, up = VIEWS[view]
+    depth = ({0, 1, 2} - {across, up}).pop()
+    toward = -1.0 if depth == 1 or view == "front" else 1.0
+    faces, colors = [], []
+    for shape in recording.shapes:
+        pose = recording.poses[frame, shape.link + 1].astype(float)
+        placed = _turn(_faces(shape), pose[3:]) + pose[:3]
+        faces += list(placed)
+        gray = "#B9BEC4" if shape.mesh else "#5B6570" if shape.link == -1 else "#2F3B47"
+        colors += [gray] * len(placed)
+    order = np.argsort([toward * face[:, depth].mean() for face in faces])
+    axes.add_collection(
+        PolyCollection(
+            [faces[i][:, [across, up]] for i in order],
+            facecolors=[colors[i] for i in order],
+            edgecolors=[colors[i] for i in order],
+            linewidths=0.5,
+        )
+    )
+    axes.set_aspect("equal")
+    axes.autoscale_view()
+    axes.set(xlabel=f"{'xyz'[across]} (m)", ylabel=f"{'xyz'[up]} (m)")
+
+
+def _faces(shape: Any) -> np.ndarray:
+    """A shape's faces in its link's frame, (faces, corners, 3) in m."""
+    from quadlib.viewer import read_mesh
+
+    if shape.kind == "mesh":
+        corners = np.array(read_mesh(shape.mesh)["vertices"]).reshape(-1, 3, 3)
+        return corners * shape.size
+    if shape.kind != "box":
+        raise ValueError(f"boxes and meshes can be drawn, not a {shape.kind}")
+    square = np.array([[-1, -1, 1], [1, -1, 1], [1, 1, 1], [-1, 1, 1]]) / 2
+    sides = [sign * np.roll(square, shift, axis=1) for shift in range(3) for sign in (1, -1)]
+    return _turn(np.array(sides) * shape.size, np.array(shape.quaternion)) + shape.position
+
+
+def _turn(points: np.ndarray, quaternion: np.ndarray) -> np.ndarray:
+    """Points (..., 3) turned by a quaternion x, y, z, w."""
+    xyz, w = quaternion[:3], quaternion[3]
+    return points + 2 * np.cross(xyz, np.cross(xyz, points) + w * points)

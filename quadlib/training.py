@@ -18,7 +18,6 @@ import torch
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.utils import set_random_seed
-from tqdm.auto import tqdm
 
 import quadlib
 from quadlib.agent import Agent
@@ -27,6 +26,7 @@ from quadlib.rewards import Reward
 from quadlib.sb3 import agent_of, collect, new_model
 from quadlib.settings import Settings, settings_for
 from quadlib.vec_env import Workers
+from quadlib.widgets import progress as show_progress
 
 CHECKPOINT_EVERY = 200_000  # steps, the slides' interval
 WINDOW = 20  # episodes in the mean training return
@@ -72,13 +72,13 @@ def train(
     """Train an agent on all cores until `steps` or `seconds` are reached, whichever comes first.
 
     Args:
-        algorithm: "ppo" or "trpo".
+        algorithm: "ppo", "ppo_kl" (adaptive KL penalty) or "trpo".
         steps, seconds: environment steps in all, and wall time of this call.
         env: an id ("MinitaurIdeal", "Minitaur", any of Gymnasium's) or a function that makes one.
         reward: a function of a `Step`, for our environments.
         seed: same seed, same machine, same steps: the same curve to the last digit.
         folder: for the curve, checkpoints and agents. A run that is there already goes on.
-        progress: show a bar.
+        progress: show the curve as it grows in a notebook, a bar in a terminal.
         on_update: called with the run so far after each update. The stop button keeps the run.
         processes: workers; by default one per core.
         **changes: settings of the algorithm by name, see `quadlib.settings`.
@@ -102,8 +102,7 @@ def train(
         if store:
             store.restore(trainer)
         stopped = None
-        bar = tqdm(total=steps, initial=trainer.steps, unit=" steps", disable=not progress)
-        bar.unit_scale = True
+        shown = show_progress(steps, seconds, trainer.steps) if progress else None
         try:
             while stopped is None:
                 if steps is not None and trainer.steps >= steps:
@@ -112,16 +111,17 @@ def train(
                     stopped = "seconds"
                 else:
                     trainer.update()
-                    bar.update(trainer.steps - bar.n)
-                    bar.set_postfix_str(f"return {trainer.rows[-1]['return']:.2f}")
                     if store:
                         store.keep(trainer)
+                    if shown:
+                        shown.update(trainer.run(folder, "running"))
                     if on_update:
                         on_update(trainer.run(folder, "running"))
         except KeyboardInterrupt:
             stopped = "interrupted"
         finally:
-            bar.close()
+            if shown:
+                shown.close(trainer.run(folder, stopped or "failed"))
         if store:
             store.checkpoint(trainer)
     return trainer.run(folder, stopped)
