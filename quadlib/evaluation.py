@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gymnasium
@@ -87,7 +88,7 @@ def evaluate(
     seeds = np.array_split(np.arange(seed, seed + episodes), processes)
     if env is None:
         env = getattr(agent, "about", {}).get("env", "MinitaurIdeal")
-    make_env = env if callable(env) else lambda: quadlib.make(env, **options)
+    make_env = env if callable(env) else partial(quadlib.make, env, **options)
     with Pool(_Judge, [(make_env, agent, deterministic)] * processes) as pool:
         parts = pool.ask("play", [(part.tolist(),) for part in seeds])
     return Evaluation(*np.array([row for part in parts for row in part]).T)

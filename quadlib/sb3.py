@@ -1,5 +1,6 @@
 """Between our agents and rollouts and the models of Stable-Baselines3."""
 
+import warnings
 from typing import Any
 
 import gymnasium
@@ -13,11 +14,15 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from quadlib.agent import ACTOR, CLIP, CRITIC, EPSILON, Agent
+from quadlib.ppo import AdaptiveKLPPO, SB2ValueClippingPPO
 from quadlib.settings import Settings
 from quadlib.vec_env import Rollout
 
-MODELS: dict[str, type[OnPolicyAlgorithm]] = {"ppo": PPO, "trpo": TRPO}
-_NOT_FOR_SB3 = ("n_envs", "hidden", "log_std_init", "normalize_observations", "normalize_rewards")
+MODELS: dict[str, type[OnPolicyAlgorithm]] = {"ppo": PPO, "ppo_kl": AdaptiveKLPPO, "trpo": TRPO}
+_NOT_FOR_SB3 = (
+    "n_envs", "hidden", "log_std_init", "normalize_observations", "normalize_rewards",
+    "sb2_value_clipping",
+)  # fmt: skip
 _STATISTICS = ("observation_mean", "observation_var", "return_scale")
 
 
@@ -74,18 +79,20 @@ def new_model(
     """A fresh SB3 (or sb3-contrib) model that has no environment to step."""
     options = {k: v for k, v in settings.as_dict().items() if k not in _NOT_FOR_SB3}
     hidden = list(settings.hidden)
-    return MODELS[algorithm](
-        ActorCriticPolicy,
-        DummyVecEnv([lambda: _SpacesOnly(observation_space, action_space)] * settings.n_envs),
-        policy_kwargs={
-            "net_arch": {"pi": hidden, "vf": hidden},
-            "log_std_init": settings.log_std_init,
-            "features_extractor_class": Normalizer,
-        },
-        seed=seed,
-        device="cpu",
-        **options,
-    )
+    kind = MODELS[algorithm]
+    if getattr(settings, "sb2_value_clipping", False):
+        kind = SB2ValueClippingPPO
+    env = DummyVecEnv([lambda: _SpacesOnly(observation_space, action_space)] * settings.n_envs)
+    policy = {
+        "net_arch": {"pi": hidden, "vf": hidden},
+        "log_std_init": settings.log_std_init,
+        "features_extractor_class": Normalizer,
+    }
+    with warnings.catch_warnings():  # a last minibatch that is smaller does no harm
+        warnings.filterwarnings("ignore", "You have specified a mini-batch size")
+        return kind(
+            ActorCriticPolicy, env, policy_kwargs=policy, seed=seed, device="cpu", **options
+        )
 
 
 def agent_of(policy: ActorCriticPolicy, about: dict[str, Any] | None = None) -> Agent:

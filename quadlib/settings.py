@@ -49,6 +49,19 @@ class PPOSettings(Settings):
     ent_coef: float = _setting(0.0, "c₂, weight of the entropy bonus", 0.0, 10.0)
     vf_coef: float = _setting(0.5, "c₁, weight of the value loss", 0.0, 100.0)
     max_grad_norm: float = _setting(0.5, "longest gradient that Adam is given", 1e-6, 1e6)
+    sb2_value_clipping: bool = _setting(False, "critic learns only where it got worse", 0, 1)
+
+
+@dataclass(frozen=True)
+class AdaptiveKLSettings(Settings):
+    """PPO with an adaptive KL penalty, Eq. (18)."""
+
+    n_epochs: int = _setting(10, "passes over each rollout", 1, 1000)
+    d_target: float = _setting(0.02, "the KL divergence that an update should make", 1e-8, 10.0)
+    beta: float = _setting(1.0, "β before the first update", 1e-8, 1e8)
+    ent_coef: float = _setting(0.0, "weight of the entropy bonus", 0.0, 10.0)
+    vf_coef: float = _setting(0.5, "weight of the value loss", 0.0, 100.0)
+    max_grad_norm: float = _setting(0.5, "longest gradient that Adam is given", 1e-6, 1e6)
 
 
 @dataclass(frozen=True)
@@ -63,7 +76,58 @@ class TRPOSettings(Settings):
     n_critic_updates: int = _setting(10, "passes of the critic over each rollout", 0, 1000)
 
 
-ALGORITHMS: dict[str, type[Settings]] = {"ppo": PPOSettings, "trpo": TRPOSettings}
+ALGORITHMS: dict[str, type[Settings]] = {
+    "ppo": PPOSettings,
+    "ppo_kl": AdaptiveKLSettings,
+    "trpo": TRPOSettings,
+}
+
+# The slides' tables, in the terms of Stable-Baselines3. Their software was Stable-Baselines 2: one
+# environment, no normalization, a first deviation of 1, four minibatches per rollout. A value
+# clipping range of 0 there means that the critic learns only where it has become worse.
+_SB2 = {
+    "n_envs": 1,
+    "log_std_init": 0.0,
+    "normalize_observations": False,
+    "normalize_rewards": False,
+}
+_SB2_PPO = {**_SB2, "sb2_value_clipping": True}
+SLIDES: dict[str, dict[str, Any]] = {
+    "ppo": {
+        **_SB2_PPO,
+        "n_steps": 1276,
+        "batch_size": 319,
+        "n_epochs": 4,
+        "gamma": 0.909,
+        "gae_lambda": 0.988,
+        "learning_rate": 3.17e-3,
+        "clip_range": 0.345,
+        "ent_coef": 3.59e-8,
+    },
+    # SB3's TRPO has no entropy bonus (theirs: 5.03e-3). SB2's critic made 3 passes.
+    "trpo": {
+        **_SB2,
+        "n_steps": 293,
+        "gamma": 0.974,
+        "gae_lambda": 0.988,
+        "learning_rate": 3.2e-3,
+        "target_kl": 0.0503,
+        "cg_damping": 0.0135,
+        "n_critic_updates": 3,
+    },
+    # After the transfer from TRPO. 1277 is no multiple of 4: three of 319 and one of 320.
+    "transfer": {
+        **_SB2_PPO,
+        "n_steps": 1277,
+        "batch_size": 320,
+        "n_epochs": 1,
+        "gamma": 0.913,
+        "gae_lambda": 0.861,
+        "learning_rate": 1.83e-5,
+        "clip_range": 0.379,
+        "ent_coef": 5e-4,
+    },
+}
 
 
 def settings_for(algorithm: str, changes: Mapping[str, Any] | None = None) -> Settings:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -307,7 +308,8 @@ def _factory(env: Any, reward: Reward | None) -> Callable[[], gymnasium.Env]:
             raise ValueError("give the reward to the environment that your function makes")
         return env
     options = {} if reward is None else {"reward": reward}
-    return lambda: quadlib.make(env, **options)
+    # No lambda: a worker would import this module, and PyTorch with it, to understand it.
+    return partial(quadlib.make, env, **options)
 
 
 def _plan(algorithm: str, settings: Settings, env: Any, reward: Any, seed: int) -> dict[str, Any]:
