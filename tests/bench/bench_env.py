@@ -63,9 +63,9 @@ class Bare:
         return 0.0
 
     def play(self, first: int, last: int) -> float:
-        inside, loop = replay(self.robot, self.torques[first * SUBSTEPS : last * SUBSTEPS])
-        self.loop.append(loop)
-        return inside
+        took = replay(self.robot, self.torques[first * SUBSTEPS : last * SUBSTEPS])
+        self.loop.append(took.processor)
+        return took.processor * took.physics / took.loop
 
     def x(self) -> float:
         return x_of(self.robot)

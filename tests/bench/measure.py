@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from operator import mul
 from time import perf_counter, thread_time
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,12 +24,24 @@ def torques_of(robot: Robot, commands: Sequence[Sequence[float]]) -> list[list[f
     return sent
 
 
-def replay(robot: Robot, sent: Sequence[Sequence[float]]) -> tuple[float, float]:
-    """Send recorded torques again and do nothing else: the same physics steps, bare.
+class Replay(NamedTuple):
+    """Seconds that some physics steps took.
 
-    Returns processor seconds inside `stepSimulation`, and of the loop with sending the torques.
+    Attributes:
+        physics: inside `stepSimulation`.
+        loop: of the whole loop, which sends the torques too.
+        processor: the same loop on the processor's clock, which stands still for other programs.
+            Reading that one takes microseconds: twice in each step it would be felt.
     """
-    client, body, motors, inside = robot.client, robot.body, robot.motors, 0.0
+
+    physics: float
+    loop: float
+    processor: float
+
+
+def replay(robot: Robot, sent: Sequence[Sequence[float]]) -> Replay:
+    """Send recorded torques again and do nothing else: the same physics steps, bare."""
+    client, body, motors, physics = robot.client, robot.body, robot.motors, 0.0
     start, processor_start = perf_counter(), thread_time()
     for torques in sent:
         pybullet.setJointMotorControlArray(
@@ -36,10 +49,8 @@ def replay(robot: Robot, sent: Sequence[Sequence[float]]) -> tuple[float, float]
         )
         before = perf_counter()
         pybullet.stepSimulation(client)
-        inside += perf_counter() - before
-    loop = thread_time() - processor_start
-    # Reading the processor's clock takes microseconds: twice in each step it would be felt.
-    return loop * inside / (perf_counter() - start), loop
+        physics += perf_counter() - before
+    return Replay(physics, perf_counter() - start, thread_time() - processor_start)
 
 
 def x_of(robot: Robot) -> float:
