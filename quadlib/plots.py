@@ -118,7 +118,7 @@ def draw_robot(axes: Any, recording: Any, frame: int = 0, view: str = "side") ->
 
     across, up = VIEWS[view]
     depth = ({0, 1, 2} - {across, up}).pop()
-    toward = -1.0 if depth == 1 or view == "front" else 1.0
+    toward = -1.0 if view == "side" else 1.0  # the nearest faces are drawn last
     faces, colors = [], []
     for shape in recording.shapes:
         pose = recording.poses[frame, shape.link + 1].astype(float)
