@@ -21,12 +21,16 @@ VARIATIONS = {"ideal": IDEAL, "slides": SLIDES}
 
 
 def leg_model(action: np.ndarray) -> list[float]:
-    """8 motor angles (rad) from 4 extensions and 4 swings in [−1, 1], leg by leg as in LEGS."""
+    """8 motor angles (rad) from 4 swings and 4 shortenings in [−1, 1], leg by leg as in LEGS.
+
+    What moves the foot how was measured: MinitaurBulletEnv's code, with the same formula, calls the
+    first four "extension" and the last four "forward_backward".
+    """
     action = [float(a) for a in action]
     angles = []
-    for leg, (extension, swing) in enumerate(zip(action[:4], action[4:], strict=True)):
-        middle = math.pi - math.pi / 4 * (swing + 1.5)
-        spread = math.pi / 4 * extension if leg < 2 else -(math.pi / 4 * extension)
+    for leg, (swing, shortening) in enumerate(zip(action[:4], action[4:], strict=True)):
+        middle = math.pi - math.pi / 4 * (shortening + 1.5)
+        spread = math.pi / 4 * swing if leg < 2 else -(math.pi / 4 * swing)
         angles += [middle + spread, middle - spread]
     return angles
 
@@ -47,8 +51,8 @@ class MinitaurEnv(gymnasium.Env):
 
     | index | meaning |
     | --- | --- |
-    | 0 … 3 | extension of the legs front left, back left, front right, back right |
-    | 4 … 7 | their swing, in the same order |
+    | 0 … 3 | swing of the legs front left, back left, front right, back right; 1 is 45° forward |
+    | 4 … 7 | their extension, in the same order, counted backwards; 1 is the shortest leg |
 
     With `action_model="motor"` the eight motor angles, −1 … 1 for 0 … π rad.
 
