@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+UNFINISHED = ".unfinished-"  # begins the name of a file that a killed process leaves behind
+
 
 def write(path: str | os.PathLike, write_to: Callable[[BinaryIO], object]) -> Path:
     """Call `write_to` with a new binary file, then put it in the place of `path` in one go.
@@ -14,12 +16,15 @@ def write(path: str | os.PathLike, write_to: Callable[[BinaryIO], object]) -> Pa
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=path.suffix, delete=False) as file:
-        try:
+    file = tempfile.NamedTemporaryFile(
+        dir=path.parent, prefix=UNFINISHED, suffix=path.suffix, delete=False
+    )
+    try:
+        with file:
             write_to(file)
-        except BaseException:
-            os.unlink(file.name)
-            raise
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
+        os.chmod(file.name, 0o644)
+        os.replace(file.name, path)
+    except BaseException:  # a full disk may be noticed as late as in closing the file
+        os.unlink(file.name)
+        raise
     return path
