@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.numpy import save
 
 from quadlib.files import write
@@ -20,6 +20,7 @@ from quadlib.files import write
 FORMAT = "quadlib agent 1"
 CLIP = 10.0  # standard deviations, on normalized observations
 EPSILON = 1e-8  # as in SB3's VecNormalize
+MAX_FILE_BYTES = 200_000_000  # our agents have 0.1 MB
 
 ACTOR, CRITIC = "actor", "critic"
 
@@ -111,13 +112,18 @@ class Agent:
         if not Path(path).is_file():
             raise FileNotFoundError(f"there is no agent at {path}")
         try:
+            if (size := Path(path).stat().st_size) > MAX_FILE_BYTES:
+                raise ValueError(f"it has {size} bytes, more than {MAX_FILE_BYTES}")
             with safe_open(path, framework="numpy") as file:
                 header = file.metadata() or {}
                 if header.get("format") != FORMAT:
                     raise ValueError(f"its format is {header.get('format')!r}, not {FORMAT!r}")
                 arrays = {name: file.get_tensor(name) for name in file.keys()}
-            return cls(arrays, json.loads(header["about"]))
-        except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
+            about = json.loads(header["about"])
+            if not isinstance(about, dict):
+                raise ValueError("what it says about itself is not a JSON object")
+            return cls(arrays, about)
+        except Exception as error:  # whatever a stranger made of it
             raise ValueError(f"{path} cannot be read as an agent: {error}") from error
 
 
@@ -144,18 +150,22 @@ def _checked(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     observations = arrays["observation_mean"].shape
     if len(observations) != 1 or arrays["observation_var"].shape != observations:
         raise ValueError("the observation statistics differ in shape")
+    if (arrays["observation_var"] < 0).any():
+        raise ValueError("observation_var has negative numbers")
     if arrays["return_scale"].shape != ():
         raise ValueError("return_scale is not one number")
-    for network, outputs in ((ACTOR, len(np.atleast_1d(arrays["log_std"]))), (CRITIC, 1)):
+    if arrays["log_std"].ndim != 1:
+        raise ValueError("log_std is not one row of numbers")
+    for network, outputs in ((ACTOR, len(arrays["log_std"])), (CRITIC, 1)):
         width = observations[0]
         for k, (weight, bias) in enumerate(layers(arrays, network)):
-            if weight.ndim != 2 or weight.shape != (len(bias), width):
-                fitting = (len(bias), width)
-                raise ValueError(f"{network}.{k} has shape {weight.shape}, not {fitting}")
-            width = len(bias)
+            if weight.shape != (bias.size, width) or bias.ndim != 1:
+                shapes = f"{weight.shape} and {bias.shape}"
+                raise ValueError(f"{network}.{k} has shapes {shapes} after {width} inputs")
+            width = bias.size
         if width != outputs or not layers(arrays, network):
             raise ValueError(f"the {network} has {width} outputs, not {outputs}")
     for name, array in arrays.items():
         if array.dtype not in (np.float32, np.float64) or not np.isfinite(array).all():
-            raise ValueError(f"{name} has numbers that are not finite")
+            raise ValueError(f"{name} is not made of finite floating-point numbers")
     return arrays
