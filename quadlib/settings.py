@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from difflib import get_close_matches
+from numbers import Integral, Real
 from typing import Any
 
 
@@ -152,14 +153,12 @@ def _checked(each: Any, value: Any) -> Any:
     """The value in its field's type, or a ValueError with the range."""
     low, high = each.metadata["range"]
     kind = type(each.default)
-    values = tuple(value) if isinstance(value, list | tuple) else (value,)
-    whole = kind in (int, tuple)
-    for number in values:
-        if kind is bool and isinstance(number, bool):
-            continue
-        right_kind = isinstance(number, int if whole else int | float)
-        if kind is bool or isinstance(number, bool) or not right_kind or not low <= number <= high:
+    right_kind = {bool: bool, float: Real}.get(kind, Integral)
+    parts = value if kind is tuple and isinstance(value, list | tuple) else [value]
+    for part in parts:
+        is_number = isinstance(part, right_kind) and isinstance(part, bool) == (kind is bool)
+        if not is_number or not low <= part <= high:
             wanted = "True or False" if kind is bool else f"from {low} to {high}"
-            wanted = f"a whole number {wanted}" if whole else wanted
+            wanted = f"a whole number {wanted}" if right_kind is Integral else wanted
             raise ValueError(f"{each.name} is {wanted}, not {value!r}: {each.metadata['help']}")
-    return values if kind is tuple else kind(value)
+    return tuple(map(int, parts)) if kind is tuple else kind(value)
