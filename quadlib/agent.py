@@ -136,10 +136,12 @@ def layers(arrays: Mapping[str, np.ndarray], network: str) -> list[tuple[np.ndar
 
 
 def _forward(arrays: Mapping[str, np.ndarray], network: str, x: np.ndarray) -> np.ndarray:
+    """Each row by itself: its last digit must not depend on how many others there are."""
+    x = x[..., None, :]
     *hidden, (weight, bias) = layers(arrays, network)
     for hidden_weight, hidden_bias in hidden:
         x = np.tanh(x @ hidden_weight.T + hidden_bias)
-    return x @ weight.T + bias
+    return (x @ weight.T + bias)[..., 0, :]
 
 
 def _checked(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -7,6 +7,7 @@ guard, hold functions defined in a notebook cell (cloudpickle), and end with the
 parent ends.
 """
 
+import contextlib
 import os
 import pickle
 import signal
@@ -142,8 +143,10 @@ class Pool:
     """
 
     def __init__(self, make: Callable[..., Any], arguments: list[tuple]) -> None:
-        self._processes = [_start() for _ in arguments]
+        self._processes: list[subprocess.Popen] = []
         try:
+            for _ in arguments:
+                self._processes.append(_start())
             for process, each in zip(self._processes, arguments, strict=True):
                 _send(process, (make, each))
             self._receive_all()
@@ -162,8 +165,11 @@ class Pool:
         for process in self._processes:
             process.kill()
             process.wait()
-            process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):  # it never read what is still in the pipe
+                process.stdin.close()
             process.stdout.close()
+
+    __del__ = close
 
     def __enter__(self) -> "Pool":
         return self

@@ -83,7 +83,19 @@ def test_many_observations_give_many_actions():
     actions = agent.act(observations)
     assert actions.shape == (7, 2)
     for observation, action in zip(observations, actions, strict=True):
-        np.testing.assert_allclose(agent.act(observation), action, atol=1e-6)
+        np.testing.assert_array_equal(agent.act(observation), action)
+
+
+@pytest.mark.parametrize("hidden", [(64, 64), (5, 4), ()])
+def test_an_action_does_not_depend_on_how_many_others_are_asked_for(hidden):
+    """To the last bit: else the number of processes would show in a training."""
+    agent = random_agent(28, 8, hidden)
+    observations = np.random.default_rng(0).normal(size=(12, 28))
+    for function in (agent.act, agent.value):
+        together = function(observations)
+        for size in (1, 3, 4):
+            parts = [function(observations[k : k + size]) for k in range(0, 12, size)]
+            np.testing.assert_array_equal(np.concatenate(parts), together)
 
 
 def test_samples_have_the_policys_deviation():
