@@ -124,11 +124,15 @@ def _show(value: Any) -> str:
         return getattr(value, "__name__", repr(value))
     if isinstance(value, tuple):
         return "(" + ", ".join(map(_show, value)) + ")"
-    if isinstance(value, (str, bool)) or not np.issubdtype(_array(value).dtype, np.number):
+    array = _array(value)
+    if isinstance(value, str) or array.dtype.kind not in "biuf":
         return repr(value)
-    return np.array2string(
-        _array(value), precision=5, separator=", ", threshold=50, prefix=" " * 16
-    )
+    if array.ndim == 0:
+        return f"{array.item():.6g}" if array.dtype.kind == "f" else str(array.item())
+    if array.size > 50:
+        first = ", ".join(f"{x:.4g}" for x in array.ravel()[:4])
+        return f"[{first}, ...], an array of shape {array.shape}"
+    return np.array2string(array, precision=5, separator=", ", prefix=" " * 11)
 
 
 def picture(figure: Any, alt: str) -> str:

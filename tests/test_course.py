@@ -37,7 +37,7 @@ def test_wrong_answer_shows_inputs_result_and_hint():
     for part in (
         "rewards = [1., 1., 1.]",
         "gamma = 0.5",
-        "yours    3.",
+        "yours    3\n",
         "expected 1.75",
         "weights?",
     ):
@@ -75,6 +75,22 @@ def test_answer_that_raises_names_error_line_and_inputs():
 def test_complaints(result, expected, complaint):
     verdict = course.check(lambda: result, [((), expected)])
     assert verdict.status == "wrong" and complaint in verdict.message
+
+
+@pytest.mark.parametrize(
+    "value, shown",
+    [
+        (np.array([True, False]), "[ True, False]"),
+        (True, "True"),
+        (0.25, "0.25"),
+        (np.zeros((10, 6)), "[0, 0, 0, 0, ...], an array of shape (10, 6)"),
+        ("left", "'left'"),
+        ((1, total), "(1, total)"),
+    ],
+)
+def test_values_are_shown_short(value, shown):
+    verdict = course.check(lambda x: "no", [((value,), "yes")])
+    assert f"  with  x = {shown}" in verdict.message
 
 
 def test_tensors_and_tolerance():

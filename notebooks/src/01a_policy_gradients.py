@@ -33,6 +33,9 @@
 # | Symbol | Meaning | In code |
 # |---|---|---|
 # | $s, a, r$ | state, action, reward | `s, a, r` |
+# | $P(s' \mid s, a)$ | the world: probability that action $a$ leads from $s$ to $s'$ | `P[s, a, s']` |
+# | $\mathbb{E}_{x \sim p}[f(x)]$ | the average of $f(x)$ when $x$ is drawn from $p$ | `(p * f).sum()` |
+# | $\nabla_\theta$ | the vector of all derivatives by the entries of $\theta$ | `gradient` |
 # | $\gamma \in [0, 1)$ | discount: a reward one step later counts $\gamma$ times as much | `gamma` |
 # | $\tau = (s_0, a_0, r_0, s_1, \dots)$ | a trajectory; $\tau \sim \pi$: made by acting with $\pi$ | |
 # | $\pi(a \mid s)$ | policy: probability of action $a$ in state $s$ | `policy[s, a]` |
@@ -129,8 +132,14 @@ course.show(
 # $$d^\pi(s) = (1-\gamma)\sum_{t=0}^\infty \gamma^t P(s_t = s \mid \pi)
 # \;\Rightarrow\; d^\pi = (1-\gamma)(I - \gamma P_\pi^\top)^{-1} d_0 .$$
 #
-# $d^\pi$ says what fraction of its (discounted) time the policy spends in each state. The factor
-# $1-\gamma$ makes it sum to one.
+# $d^\pi$ says what fraction of its (discounted) time the policy spends in each state: $d_0$ is the
+# start distribution, each step multiplies it by $P_\pi^\top$, and a geometric series adds up. The
+# factor $1-\gamma$ makes it sum to one.
+#
+# *Reading the code.* `np.einsum("sa,sat->st", policy, P)` is
+# $\sum_a \pi(a|s) P(t|s,a)$: letters name the axes, and an axis that is missing on the right of the
+# arrow is summed over. `...` stands for any axes in front: the same code then works for one policy
+# or for thousands at once.
 
 
 # %%
@@ -211,7 +220,7 @@ course.show(
 )
 
 # %% [markdown]
-# One policy, one world, and still the return of a single episode is anything between 0 and 9. Keep
+# One policy, one world, and still the return of a single episode is anything between −1 and 9. Keep
 # this picture in mind: **learning from samples is learning from noise.**
 #
 # ### Exercise 1 ★ · The return of one episode
@@ -326,10 +335,9 @@ truth = finite_differences(lambda th: solve(world, softmax(th)).J, theta)
 assert np.allclose(theorem, truth, atol=1e-8)  # Eq. (A.1)
 
 it = solve(world, policy)
-with_advantage = np.einsum("s,sa,sa,sab->sb", it.d, policy, it.A, score(policy)) / (1 - world.gamma)
-assert np.allclose(
-    with_advantage, truth, atol=1e-8
-)  # Eq. (A.5), the sum over time as d / (1-gamma)
+with_advantage = np.einsum("s,sa,sa,sab->sb", it.d, policy, it.A, score(policy))
+with_advantage /= 1 - world.gamma  # the sum over time of Eq. (A.5) as an average over d
+assert np.allclose(with_advantage, truth, atol=1e-8)
 print(f"largest difference to finite differences: {abs(theorem - truth).max():.1e}")
 
 # %% [markdown]
@@ -506,7 +514,9 @@ figure, axes = plt.subplots(figsize=(8, 3.4))
 for row, x in enumerate(samples.values()):
     low, quarter, three, high = np.percentile(x[:, 0, 1], [5, 25, 75, 95])
     axes.plot([low, high], [row, row], color="black", linewidth=1)  # 90 % of the estimates
-    axes.plot([quarter, three], [row, row], color=plots.COLORS["sky"], linewidth=14)  # half of them
+    axes.plot(
+        [quarter, three], [row, row], "C5", linewidth=14, solid_capstyle="butt"
+    )  # half of them
 axes.axvline(exact[0, 1], color=plots.COLORS["vermillion"], linewidth=1, label="exact gradient")
 axes.set(yticks=range(4), yticklabels=samples, ylim=(3.5, -0.5))
 axes.set(xlabel="estimate from one episode: ∂J/∂θ(lying, push).  Bar: half of them; line: 90 %")
@@ -537,7 +547,7 @@ variance = {name: x.var(0).sum() for name, x in samples.items()}
 assert variance["whole return"] > 30 * variance["minus baseline V"]
 
 # %% [markdown]
-# ### Exercise 3 ★★ · Returns-to-go without a loop over pairs
+# ### Exercise 3 ★★ · Returns-to-go of an interrupted episode
 #
 # Return the list of all $G_t$ for one episode. Each reward should be touched once: go backwards and
 # use $G_t = r_t + \gamma G_{t+1}$. In addition the episode may have been cut off by the clock while
@@ -778,14 +788,14 @@ course.show(
 
 # %%
 stuck = curves[30.0][:, -1] < 1
-print(f"α = 30: {stuck.sum()} of {seeds} robots never get up again")
+print(f"α = 30: {stuck.sum()} of {seeds} robots still lie there at the end")
 assert curves[0.3][:, -1].min() > curves[0.02][:, -1].max() - 0.5
 assert curves[0.3][:, -1].mean() > curves[30.0][:, -1].mean()
 
 # %% [markdown]
 # Look at the right picture. One unlucky batch told these robots that `push` is bad when lying. The
 # step was so large that the policy became certain of it. A robot that never gets up collects no
-# data that could prove it wrong: its gradient is zero for ever. In supervised learning a bad step is
+# data that could prove it wrong: its gradient is practically zero. In supervised learning a bad step is
 # repaired by the next batch. **In reinforcement learning a bad policy collects the next batch.**
 #
 # And how large a step is depends on where you are. A mean that moves by 0.1 is nothing for a policy
@@ -969,9 +979,8 @@ eq8 = discounted_sum(world, pi, (pi * ratio * it.A).sum(1))  # Eq. (8): old traj
 
 assert np.isclose(eq5, difference, atol=1e-12) and np.isclose(eq6, difference, atol=1e-12)
 assert np.isclose(eq7, eq8, atol=1e-12) and not np.isclose(eq7, difference, atol=0.01)
-print(
-    f"J(new) - J(old) = {difference:.6f}\n(5) {eq5:.6f}   (6) {eq6:.6f}\n(7) {eq7:.6f}   (8) {eq8:.6f}"
-)
+print(f"J(new) - J(old) = {difference:.6f}")
+print(f"(5) {eq5:.6f}   (6) {eq6:.6f}   (7) {eq7:.6f}   (8) {eq8:.6f}")
 
 # %% [markdown]
 # (5) and (6) are exact, (7) and (8) are equal to each other and a little off. How far off? One pair
@@ -1175,8 +1184,8 @@ course.check(
     surrogate_from_samples,
     [
         ((one, one, one, 0.5), 1.75),
-        (data, eq7),  # the exact value: 20,000 episodes should come close
         ((np.full((2, 1), 0.6), np.array([[0.3], [0.2]]), np.array([[1.0], [2.0]]), 0.5), 5.0),
+        (data, eq7),  # the exact value: 20,000 episodes should come close
     ],
     hint="each step has its own ratio; weight step t by gamma**t, add over axis 0, average the rest",
     tolerance=0.02,
