@@ -86,8 +86,6 @@ feet = standing.feet[-1]  # of the 4 feet
 assert len(motors) == len(MOTORS) == 8
 
 # %%
-figure, axes = plt.subplots(figsize=(8.5, 3.7))
-plots.draw_robot(axes, standing, frame=-1, view="side")
 hip, knee, foot = motors[7], knees[7], feet[3]  # of the leg back right
 parts = {
     "two motors, one\nbehind the other": (hip, (-0.30, 0.29)),
@@ -97,6 +95,10 @@ parts = {
     "upper leg": ((motors[5] + knees[4]) / 2, (0.40, 0.09)),
     "body": (np.zeros(3) + [0, 0, 0.16], (0.0, 0.26)),
 }
+
+# %%
+figure, axes = plt.subplots(figsize=(8.5, 3.7))
+plots.draw_robot(axes, standing, frame=-1, view="side")
 for name, (point, place) in parts.items():
     axes.annotate(name, point[[0, 2]], place, arrowprops={"arrowstyle": "-"}, va="center")
 axes.annotate("", (0.62, 0.29), (0.40, 0.29), arrowprops={"arrowstyle": "->"})
@@ -129,7 +131,8 @@ course.show(
 # The two motors together decide where the foot is.
 #
 # **The order of the motors** is the same everywhere in the course: legs front left, back left,
-# front right, back right; in each leg first the motor called L, then R.
+# front right, back right; in each leg first the motor called L, then R. L is the one further left. It
+# turns the back half of a left leg, but the front half of a right leg: the two sides are mirrored.
 
 # %%
 upper = np.linalg.norm((knees - motors)[:, [0, 2]], axis=1)
@@ -145,8 +148,8 @@ assert np.allclose(upper, UPPER, atol=0.002) and np.allclose(lower, LOWER, atol=
 #
 # Eight motor angles are an awkward way to think about walking. What one wants to say is "swing the
 # foot forward" or "make the leg longer". The **leg model** translates. Say $\theta_b$ and
-# $\theta_f$ are the angles of the back and the front motor of a leg, measured from straight up.
-# Then
+# $\theta_f$ are the angles of the back and the front motor of a leg, both counted from straight up:
+# the front one forward and down, the back one backward and down. Then
 #
 # * turning **both by the same amount** moves the two knees down or up: the leg gets longer or
 #   shorter. This is *extension* $e$;
@@ -224,13 +227,14 @@ assert largest < 0.02
 
 
 # %%
-def draw_leg(axes, points, color=plots.COLORS["blue"], **style):
-    axes.plot(*points.T, color=color, linewidth=4, solid_capstyle="round", **style)
+def draw_leg(axes, points, color=plots.COLORS["blue"]):
+    axes.plot(*points.T, color=color, linewidth=4, solid_capstyle="round")
     axes.plot(*points[[1, 3]].T, "o", color="white", markeredgecolor=color, markersize=7)
     axes.plot(*points[0], "o", color="0.25", markersize=14)  # the motors
     axes.plot(*points[2], "o", color=plots.COLORS["vermillion"], markersize=8)  # the foot
 
 
+# %%
 figure, panels = plt.subplots(1, 5, figsize=(11, 3.4), sharey=True, sharex=True)
 poses = [(0, -1), (0, 0), (0, 1), (-0.7, 0), (0.7, 0)]
 for axes, (swing, extension) in zip(panels, poses, strict=True):
@@ -403,10 +407,9 @@ torque, _ = motor.torques(current * RESISTANCE / motor.voltage, np.zeros(161))  
 speed = np.linspace(0, SPEED_LIMIT, 200)  # rad/s
 duty_cycles = (0.25, 0.5, 0.75, 1.0)
 applied = {u: motor.torques([u] * 200, speed)[0] for u in duty_cycles}
-observed = {u: motor.torques([u] * 200, speed)[1] for u in duty_cycles}
+used = series(steps, "motor_speeds"), series(steps, "applied_torques")  # in our trot
 
 # %%
-used = series(steps, "motor_speeds"), series(steps, "applied_torques")  # in our trot
 figure, (left, right) = plt.subplots(1, 2, width_ratios=[1, 1.5])
 left.plot(current, TORQUE_CONSTANT * current, ":", color="0.4", label="without saturation")
 left.plot(current, torque, label="this motor")
@@ -510,7 +513,9 @@ errors = [0.2, 0.4, 0.6]  # rad, commanded angle minus angle
 blocked, _ = motor.torques(motor.pulse_widths(errors, [0] * 3, [0] * 3), [0] * 3)
 protection = OverheatProtection(motors=3, time_step=0.002)
 history = np.array([protection.limit(blocked) for _ in range(750)])
+assert history[-1, 0] > 0 and np.all(history[-1, 1:] == 0)
 
+# %%
 figure, axes = plt.subplots(figsize=(8, 3.2))
 for error, torque, style in zip(errors, history.T, ["-", "--", "-."], strict=True):
     axes.plot(np.arange(750) * 0.002, torque, style, label=f"{error} rad off: {torque[0]:.2f} N·m")
@@ -520,7 +525,6 @@ axes.set(xlabel="time (s)", ylabel="applied torque (N·m)", ylim=(0, 4))
 axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 course.show(figure, alt="Torque of three blocked motors over time. Those above 2.45 N·m fall to zero "
             "after one second, the weakest one goes on.")  # fmt: skip
-assert history[-1, 0] > 0 and np.all(history[-1, 1:] == 0)
 
 # %% [markdown]
 # ## 5 · State and action · 6 min
@@ -537,32 +541,37 @@ assert history[-1, 0] > 0 and np.all(history[-1, 1:] == 0)
 # What is *not* among them: the position, the speed of the body, the contacts of the feet, the time.
 # A policy has to get along without.
 
+
 # %%
-rows = {"angle (rad)": slice(0, 8), "speed (rad/s)": slice(8, 16), "torque (N·m)": slice(16, 24)}
-rows["quaternion"] = slice(24, 28)
+def draw_motors(axes, first):
+    """Eight of the observed numbers over the second second of the trot, a colour per leg."""
+    for i in range(8):
+        values, style = observations[100:200, first + i], "-" if i % 2 == 0 else "--"
+        leg = LEGS[i // 2].replace("_", " ") if style == "-" else None
+        axes.plot(t[100:200], values, style, color=f"C{i // 2}", linewidth=1.3, label=leg)
+
+
+# %%
+rows = {"angle (rad)": 0, "speed (rad/s)": 8, "torque (N·m)": 16}
 figure, panels = plt.subplots(4, 1, figsize=(9, 6.4), sharex=True)
-for axes, (name, part) in zip(panels, rows.items(), strict=True):
-    for i, values in enumerate(observations[100:200, part].T):
-        style = {"color": f"C{i // 2}", "linestyle": "-" if i % 2 == 0 else "--"}
-        axes.plot(
-            t[100:200], values, linewidth=1.3, **(style if part.stop < 28 else {"label": "xyzw"[i]})
-        )
+for axes, (name, first) in zip(panels, rows.items(), strict=False):
+    draw_motors(axes, first)
     axes.set_ylabel(name)
-for leg, name in enumerate(LEGS):
-    panels[0].plot([], [], color=f"C{leg}", label=name.replace("_", " "))
-panels[0].legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9, title="L solid, R dashed")
-panels[3].legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
-panels[3].set_xlabel("time (s)")
+for i, style in enumerate(["-", "--", "-.", ":"]):
+    panels[3].plot(t[100:200], observations[100:200, 24 + i], style, label="xyzw"[i])
+panels[3].set(xlabel="time (s)", ylabel="quaternion")
+panels[0].legend(loc="center left", bbox_to_anchor=(1, 0.5), title="L solid, R dashed")
+panels[3].legend(loc="center left", bbox_to_anchor=(1, 0.5))
 course.show(
     figure,
     alt="The 28 observed numbers over one second of trot, in four rows. Angles, speeds and torques "
-    "repeat twice; diagonal legs coincide. The quaternion stays near 0, 0, 0, 1.",
+    "repeat every 0.4 s; torques have short peaks. The quaternion stays near 0, 0, 0, 1.",
 )
 assert observations.shape[1] == 28 and env.observation_space.contains(observations[-1])
 
 # %% [markdown]
-# The period of half a second shows, and diagonal legs lie on top of each other. The quaternion stays
-# near (0, 0, 0, 1): the body is almost level.
+# The period of 0.4 s shows. Torque comes in short peaks, when a leg carries the robot. The quaternion
+# stays near (0, 0, 0, 1): the body is almost level and looks straight ahead.
 #
 # **The action** is eight numbers between −1 and 1; what is outside is clipped. They are *wishes*: the
 # leg model turns them into motor angles $q^*$, and the PD controller pulls like a spring. With
@@ -623,14 +632,15 @@ ways = {
     "stand": lambda t: leg_action(0, -0.5),
     "wiggle": lambda t: gait(t, frequency=2, swing=0.8, lift=0, extension=-0.2),
 }
+paid_for = {name: play(env, way)[2] for name, way in ways.items()}
+
+# %%
 figure, panels = plt.subplots(1, 3, figsize=(10, 3.2), sharey=True)
-for axes, (name, way) in zip(panels, ways.items(), strict=True):
-    _, now, paid = play(env, way)
+for axes, (name, paid) in zip(panels, paid_for.items(), strict=True):
     forward, energy = (np.cumsum([term[k] for term in paid]) for k in ("forward", "energy"))
-    time = series(now, "time")
-    axes.fill_between(time, forward, alpha=0.35, label="forward")
-    axes.fill_between(time, energy, alpha=0.5, hatch="///", label="energy")
-    axes.plot(time, forward + energy, color="black", label="return so far")
+    axes.fill_between(t, forward, alpha=0.35, label="forward")
+    axes.fill_between(t, energy, alpha=0.5, hatch="///", label="energy")
+    axes.plot(t, forward + energy, color="black", label="return so far")
     axes.set(title=f"{name}: {forward[-1] + energy[-1]:.2f}", xlabel="time (s)", xlim=(0, 4))
     assert (forward[-1] + energy[-1] > 0) == (name == "trot")
 panels[0].set_ylabel("sum of the reward")
@@ -686,6 +696,7 @@ def dividing_by_zero(step):
     return np.log(step.dx - step.dx)
 
 
+# %%
 for broken in (with_a_typo, without_return, dividing_by_zero):
     try:
         with np.errstate(all="ignore"):
@@ -805,6 +816,8 @@ senses = {
     "as in the course:\nnoise, 1.5 ms late": {"velocity_noise": 0.5, "latency": 0.0015},
     "exaggerated:\n20 ms late": {"latency": 0.020},
 }
+
+# %%
 figure, panels = plt.subplots(1, 2, figsize=(10, 3.2), sharey=True)
 for axes, (name, variations) in zip(panels, senses.items(), strict=True):
     sensed, then, _ = play(quadlib.make("MinitaurIdeal", variations=variations), gait)
@@ -898,8 +911,8 @@ for name, value in SLIDES.as_dict().items():
 
 # %%
 world = quadlib.make("Minitaur")
-figure, axes = plt.subplots(figsize=(9, 3.4))
 ends = []
+figure, axes = plt.subplots(figsize=(9, 3.4))
 for seed in range(course.budget(ci=3, lecture=20, full=20)):
     _, now, _ = play(world, gait, seed=seed)
     axes.plot(
@@ -912,6 +925,8 @@ axes.set(xlabel="forward x (m)", ylabel="to the left y (m)")
 axes.legend(loc="upper left")
 course.show(figure, alt="Paths seen from above of twenty randomized robots that play the same "
             "actions: they spread out like a fan and end at different distances.")  # fmt: skip
+
+# %%
 ends = np.array(ends)
 print(f"forward: {ends[:, 0].min():.2f} to {ends[:, 0].max():.2f} m, ideal {x[-1]:.2f} m")
 assert np.ptp(ends[:, 0]) > 0.05
@@ -952,7 +967,7 @@ assert max(distances, key=distances.get).startswith("trot")
 
 # %% [markdown]
 # The *cost of transport* is power divided by weight times speed: how many joules it takes to carry
-# one newton one metre. It has no unit. A walking human needs about 0.2, a car much less.
+# one newton one metre. It has no unit. A walking human needs about 0.2 (Collins et al., 2005).
 #
 # For this robot and these sines the trot wins. Next question: how fast, how wide, how high?
 
@@ -975,7 +990,7 @@ def gait_maker(frequency, swing, lift):
 
 
 course.show(gait_maker(2.5, 0.5, 0.3), alt="Above: the way of the body over three seconds of trot. Below: "
-            "bars show when each foot is on the ground; diagonal feet coincide.")  # fmt: skip
+            "bars show when each foot is on the ground, diagonal feet mostly together.")  # fmt: skip
 
 # %%
 widgets.explore(
@@ -1053,8 +1068,7 @@ quadlib.replay({"by hand": by_hand, "learned": run})
 
 # %% [markdown]
 # The one by hand needed an idea of how legs work, and a handful of trials. The learned one needed no
-# idea, and many more trials. It is faster because it *looks*: its next action depends on what
-# happened.
+# idea, and many more trials. And it *looks*: its next action depends on what happened.
 
 # %% [markdown]
 # ## 9 · Can you trust the physics? · 2 min
@@ -1072,6 +1086,8 @@ tests = {
     "a faster one": {"frequency": 4.0, "swing": 0.6, "lift": 0.2, "extension": -0.3},
     "one that scuffs": {"frequency": 2.0, "swing": 0.4, "lift": 0.25, "extension": -0.2},
 }
+
+# %%
 steps_per_second = {}
 for physics in ("fast", "reference"):
     judged = quadlib.make("MinitaurIdeal", physics=physics)
@@ -1134,6 +1150,7 @@ print("two environments, one seed:", again.size, "numbers, all of them identical
 # %% [markdown]
 # ## References
 #
+# - S. Collins, A. Ruina, R. Tedrake, M. Wisse, 2005. [Efficient bipedal robots based on passive-dynamic walkers](https://doi.org/10.1126/science.1107799). The cost of transport of people and robots.
 # - J. Tan, T. Zhang, E. Coumans, A. Iscen, Y. Bai, D. Hafner, S. Bohez, V. Vanhoucke, 2018. [Sim-to-real: learning agile locomotion for quadruped robots](https://arxiv.org/abs/1804.10332). The robot, its motor model, latency and randomization; cited by the slides.
 # - E. Coumans, Y. Bai, 2016–2021. [PyBullet, a Python module for physics simulation for games, robotics and machine learning](https://pybullet.org). MinitaurBulletEnv and the robot's description; cited by the slides.
 # - M. Towers et al., 2024. [Gymnasium: a standard interface for reinforcement learning environments](https://arxiv.org/abs/2407.17032). `reset`, `step`, terminated and truncated.
