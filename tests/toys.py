@@ -13,19 +13,20 @@ from quadlib.agent import Agent
 class Walk(gymnasium.Env):
     """A point on a line that is pushed by the sum of two actions, with a random wind.
 
-    Observation: position, velocity, time since the reset. Reward: the position's change. Ends
-    beyond ±`limit`, cut off after `length` steps.
+    Observation: position, velocity, share of the time. Reward: the position's change. Ends beyond
+    ±`limit`, cut off after `length` steps. Without wind and `spread` of its starts nothing in it
+    is random.
     """
 
     observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (3,), np.float64)
     action_space = gymnasium.spaces.Box(-1.0, 1.0, (2,), np.float32)
 
-    def __init__(self, length: int = 20, limit: float = 0.5, wind: float = 0.05) -> None:
-        self.length, self.limit, self.wind = length, limit, wind
+    def __init__(self, length=20, limit=0.5, wind=0.05, spread=0.1) -> None:
+        self.length, self.limit, self.wind, self.spread = length, limit, wind, spread
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
-        self.x, self.v, self.t = 0.1 * self.np_random.standard_normal(), 0.0, 0
+        self.x, self.v, self.t = self.spread * self.np_random.standard_normal(), 0.0, 0
         self.total = 0.0
         return self._observe(), {}
 
@@ -56,7 +57,7 @@ def random_agent(observations=3, actions=2, hidden=(5, 4), seed=0, **about) -> A
     for network, outputs in (("actor", actions), ("critic", 1)):
         sizes = [observations, *hidden, outputs]
         for k, (inputs, width) in enumerate(zip(sizes, sizes[1:], strict=False)):
-            weight = rng.normal(0, 0.5, (width, inputs))
+            weight = rng.normal(0, 1.2 / np.sqrt(inputs), (width, inputs))
             arrays[f"{network}.{k}.weight"] = weight.astype(np.float32)
             arrays[f"{network}.{k}.bias"] = rng.normal(0, 0.1, width).astype(np.float32)
     return Agent(arrays, about)
