@@ -140,6 +140,46 @@ def draw_robot(axes: Any, recording: Any, frame: int = 0, view: str = "side") ->
     axes.set(xlabel=f"{'xyz'[across]} (m)", ylabel=f"{'xyz'[up]} (m)")
 
 
+def robot_parts(recording: Any, robot: Any) -> Any:
+    """A labelled drawing of the robot in the last frame of a recording: its parts, its 8 motors.
+
+    Args:
+        recording: of the robot standing near the origin, looking along x.
+        robot: the `quadlib.robot.Robot` that was recorded, for the numbers of its links.
+    """
+    import matplotlib.pyplot as plt
+
+    from quadlib.robot import LEGS
+
+    motors = recording.poses[-1, np.array(robot.motors) + 1, :3]
+    knees = recording.poses[-1, np.array(robot.feet) + 1, :3]
+    foot = recording.feet[-1, 3]
+    parts = {
+        "body": (recording.poses[-1, 0, :3], (0.0, 0.26)),
+        "two motors, one\nbehind the other": (motors[7], (-0.3, 0.28)),
+        "knee, no motor": (knees[7], (-0.66, 0.21)),
+        "lower leg": ((knees[7] + foot) / 2, (-0.66, 0.09)),
+        "foot: two lower\nlegs, pinned": (foot, (-0.66, -0.02)),
+        "upper leg": ((motors[5] + knees[4]) / 2, (0.42, 0.09)),
+    }
+    figure, (side, top) = plt.subplots(2, 1, figsize=(9, 6.2), sharex=True)
+    draw_robot(side, recording, -1, "side")
+    draw_robot(top, recording, -1, "top")
+    line = {"arrowprops": {"arrowstyle": "-"}, "va": "center"}
+    for name, (point, place) in parts.items():
+        side.annotate(name, point[[0, 2]], place, **line)
+    side.annotate(
+        "forward", (0.66, 0.28), (0.42, 0.28), arrowprops={"arrowstyle": "->"}, va="center"
+    )
+    for i, (x, y, _) in enumerate(motors):
+        name, outward = f"{i}   {LEGS[i // 2].replace('_', ' ')} {'LR'[i % 2]}", np.sign(x)
+        place = (x + 0.17 * outward, y)
+        top.annotate(name, (x, y), place, ha="left" if x > 0 else "right", **line)
+    side.set(title="from its right", xlabel="", ylim=(-0.06, 0.34), xlim=(-0.68, 0.68))
+    top.set(title="from above: its motors 0 to 7", ylim=(-0.19, 0.19))
+    return figure
+
+
 def _faces(shape: Any) -> np.ndarray:
     """A shape's faces in its link's frame, (faces, corners, 3) in m."""
     from quadlib.viewer import read_mesh

@@ -1,0 +1,73 @@
+"""Drawings of the robot: every shape where the recording says it is."""
+
+from dataclasses import replace
+
+import matplotlib
+import numpy as np
+import pytest
+
+import quadlib
+from quadlib import plots
+from quadlib.recording import Recording, Shape
+
+matplotlib.use("Agg")
+
+
+def one_shape(
+    kind="box", size=(0.4, 0.2, 0.1), position=(0.0, 0.0, 0.0), pose=(0, 0, 0, 0, 0, 0, 1)
+):
+    """A recording of one shape that belongs to the base."""
+    shape = Shape(-1, kind, size, position, (0.0, 0.0, 0.0, 1.0), (1.0, 1.0, 1.0, 1.0))
+    return Recording(
+        time=np.array([0.0, 0.02]),
+        poses=np.array([[pose], [pose]], float),
+        feet=np.zeros((2, 4, 3)),
+        contacts=np.zeros((2, 4), bool),
+        reward=np.zeros(2),
+        shapes=(shape,),
+    )
+
+
+def drawn(recording, view):
+    """Lowest and highest coordinates that are drawn, ((across, up), (across, up))."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots()
+    plots.draw_robot(axes, recording, 0, view)
+    corners = np.concatenate([path.vertices for path in axes.collections[0].get_paths()])
+    plt.close(figure)
+    return corners.min(axis=0), corners.max(axis=0)
+
+
+@pytest.mark.parametrize(
+    "view, size", [("side", (0.4, 0.1)), ("top", (0.4, 0.2)), ("front", (0.2, 0.1))]
+)
+def test_a_box_is_as_large_as_it_is(view, size):
+    low, high = drawn(one_shape(), view)
+    assert np.allclose(high, np.array(size) / 2) and np.allclose(low, -np.array(size) / 2)
+
+
+def test_a_quarter_turn_about_the_vertical_changes_length_and_width():
+    turned = one_shape(pose=(1, 2, 3, 0, 0, np.sqrt(0.5), np.sqrt(0.5)), position=(0.5, 0, 0))
+    low, high = drawn(turned, "top")
+    assert np.allclose(low, (1 - 0.1, 2.5 - 0.2)) and np.allclose(high, (1 + 0.1, 2.5 + 0.2))
+
+
+def test_a_shape_that_cannot_be_drawn():
+    with pytest.raises(ValueError, match="not a sphere"):
+        drawn(one_shape(kind="sphere"), "side")
+
+
+def test_robot_parts_names_every_motor():
+    env = quadlib.make("MinitaurIdeal")
+    standing = quadlib.record(lambda _: [0, 0, 0, 0, 0.5, 0.5, 0.5, 0.5], env, seconds=0.1)
+    figure = plots.robot_parts(standing, env.unwrapped.robot)
+    side, top = figure.axes
+    motors = {text.get_text()[0]: text.xy for text in top.texts}
+    assert set(motors) == set("01234567")
+    assert motors["0"][0] > 0.1 and motors["0"][1] > 0.1, "motor 0 is front left, outside"
+    assert motors["7"][0] < -0.1 and motors["7"][1] < -0.1, "motor 7 is back right, outside"
+    assert [text.get_text() for text in side.texts if "knee" in text.get_text()]
+    low, high = drawn(replace(standing, poses=standing.poses[-1:]), "side")
+    assert abs(low[1]) < 0.02, "the feet are on the ground"
+    assert 0.15 < high[1] < 0.25
