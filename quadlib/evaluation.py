@@ -88,10 +88,13 @@ def evaluate(
     seeds = np.array_split(np.arange(seed, seed + episodes), processes)
     if env is None:
         env = getattr(agent, "about", {}).get("env", "MinitaurIdeal")
+    if callable(env) and options:
+        raise ValueError(f"give {', '.join(options)} to the environment that your function makes")
     make_env = env if callable(env) else partial(quadlib.make, env, **options)
     with Pool(_Judge, [(make_env, agent, deterministic)] * processes) as pool:
         parts = pool.ask("play", [(part.tolist(),) for part in seeds])
-    return Evaluation(*np.array([row for part in parts for row in part]).T)
+    rows = [row for part in parts for row in part]
+    return Evaluation(*(np.array(column) for column in zip(*rows, strict=True)))
 
 
 def confidence_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
