@@ -64,64 +64,30 @@ quadlib.replay(run)
 # %%
 env = quadlib.make("MinitaurIdeal")  # no noise, no delay, no chance: those come in part 7
 observation, info = env.reset(seed=0)
-robot = env.unwrapped.robot
+robot = env.unwrapped.robot  # the simulated body itself, to look behind the scenes
 
 print("observation:", observation.shape, observation.dtype)
-print(
-    "action:     ", env.action_space.shape, env.action_space.low[0], "to", env.action_space.high[0]
-)
+low, high = env.action_space.low[0], env.action_space.high[0]
+print(f"action:      {env.action_space.shape} from {low:g} to {high:g}")
 print(f"mass:        {robot.mass:.1f} kg, body {robot.position[2]:.3f} m above the ground")
 
 # %% [markdown]
-# What does it look like to the simulator? We record it standing, and draw every shape where the
-# simulator says it is.
+# Whatever chooses the actions is called an *agent*, and its rule, from observation to action, is its
+# *policy*. The simplest policy does the same all the time. This one stands. We record it, and draw
+# every part where the simulator says it is.
+
 
 # %%
-from quadlib.robot import LEGS, MOTORS
+def stand(observation):
+    return [0, 0, 0, 0, 0.5, 0.5, 0.5, 0.5]  # part 3 says what these numbers mean
 
-standing = quadlib.record(lambda observation: [0, 0, 0, 0, 0.5, 0.5, 0.5, 0.5], env, seconds=0.1)
-motors = standing.poses[-1, np.array(robot.motors) + 1, :3]  # x, y, z of the 8 motors, m
-knees = standing.poses[-1, np.array(robot.feet) + 1, :3]  # of the 8 knees
-feet = standing.feet[-1]  # of the 4 feet
-assert len(motors) == len(MOTORS) == 8
 
-# %%
-hip, knee, foot = motors[7], knees[7], feet[3]  # of the leg back right
-parts = {
-    "two motors, one\nbehind the other": (hip, (-0.30, 0.29)),
-    "knee, no motor": (knee, (-0.60, 0.21)),
-    "lower leg": ((knee + foot) / 2, (-0.60, 0.08)),
-    "foot: two lower\nlegs, pinned": (foot, (-0.60, -0.02)),
-    "upper leg": ((motors[5] + knees[4]) / 2, (0.40, 0.09)),
-    "body": (np.zeros(3) + [0, 0, 0.16], (0.0, 0.26)),
-}
-
-# %%
-figure, axes = plt.subplots(figsize=(8.5, 3.7))
-plots.draw_robot(axes, standing, frame=-1, view="side")
-for name, (point, place) in parts.items():
-    axes.annotate(name, point[[0, 2]], place, arrowprops={"arrowstyle": "-"}, va="center")
-axes.annotate("", (0.62, 0.29), (0.40, 0.29), arrowprops={"arrowstyle": "->"})
-axes.text(0.40, 0.3, "forward", va="bottom")
-axes.set(title="from its right", ylim=(-0.06, 0.34), xlim=(-0.62, 0.64))
+standing = quadlib.record(stand, env, seconds=0.1)
 course.show(
-    figure,
+    plots.robot_parts(standing, robot),
     alt="The Minitaur from its right: a flat body, at each end two motors on one axis, and legs that "
-    "are diamonds of two upper and two lower legs, pinned at the foot.",
-)
-
-# %%
-figure, axes = plt.subplots(figsize=(8.5, 3.4))
-plots.draw_robot(axes, standing, frame=-1, view="top")
-for i, (x, y, _) in enumerate(motors):
-    name = f"{i}   {LEGS[i // 2].replace('_', ' ')} {'LR'[i % 2]}"
-    axes.annotate(name, (x, y), (x + np.sign(x) * 0.17, y), va="center",
-                  ha="left" if x > 0 else "right", arrowprops={"arrowstyle": "-"})  # fmt: skip
-axes.set(title="from above: motors 0 to 7", xlim=(-0.7, 0.7), ylim=(-0.19, 0.19))
-course.show(
-    figure,
-    alt="The Minitaur from above with numbered motors: front left 0 and 1, back left 2 and 3, front "
-    "right 4 and 5, back right 6 and 7; L is to the left of R.",
+    "are diamonds of two upper and two lower legs, pinned at the foot. From above, motors numbered: "
+    "front left 0 and 1, back left 2 and 3, front right 4 and 5, back right 6 and 7.",
 )
 
 # %% [markdown]
@@ -135,13 +101,45 @@ course.show(
 # turns the back half of a left leg, but the front half of a right leg: the two sides are mirrored.
 
 # %%
+from quadlib.robot import LEGS
+
+motors = standing.poses[-1, np.array(robot.motors) + 1, :3]  # x, y, z of the 8 motors, m
+knees = standing.poses[-1, np.array(robot.feet) + 1, :3]  # of the 8 knees
+feet = standing.feet[-1]  # of the 4 feet
 upper = np.linalg.norm((knees - motors)[:, [0, 2]], axis=1)
 lower = np.linalg.norm((np.repeat(feet, 2, axis=0) - knees)[:, [0, 2]], axis=1)
-for leg in range(4):
-    print(f"motors {2 * leg} and {2 * leg + 1}: {LEGS[leg]:12s} "
-          f"upper legs {upper[2 * leg]:.3f} m, lower legs {lower[2 * leg]:.3f} m")  # fmt: skip
+for i, leg in enumerate(LEGS):
+    print(f"{leg:12s} motors {2 * i} and {2 * i + 1}, upper legs {upper[2 * i]:.3f} m, "
+          f"lower legs {lower[2 * i]:.3f} m")  # fmt: skip
 UPPER, LOWER = 0.115, 0.200  # m, what we work with from here on
 assert np.allclose(upper, UPPER, atol=0.002) and np.allclose(lower, LOWER, atol=0.004)
+
+# %% [markdown]
+# ### Exercise 1 ★ · Which motor is it?
+#
+# Return the number of a motor, 0 to 7, from the name of its leg (one of `LEGS`) and its side, `"L"` or
+# `"R"`.
+
+
+# %% tags=["exercise"]
+def motor_number(leg, side):
+    """The motor's place in the order of the robot."""
+    ### BEGIN SOLUTION
+    return 2 * LEGS.index(leg) + "LR".index(side)
+    ### END SOLUTION
+
+
+# %% tags=["wrong-answer"]
+def motor_number(leg, side):
+    return LEGS.index(leg) + 4 * "LR".index(side)  # all L first
+
+
+# %% tags=["check"]
+course.check(
+    motor_number,
+    [(("front_left", "L"), 0), (("back_left", "R"), 3), (("back_right", "L"), 6)],
+    hint="LEGS.index(leg) counts the legs 0 to 3; each leg before it has two motors",
+)
 
 # %% [markdown]
 # ## 3 · Moving a leg · 10 min
@@ -280,7 +278,7 @@ widgets.explore(
 )
 
 # %% [markdown]
-# ### Exercise 1 ★★ · Put the foot there
+# ### Exercise 2 ★★ · Put the foot there
 #
 # A planner wants the foot at $(x, z)$ metres from the hip. Which swing and extension does that
 # take? This is *inverse kinematics*, and for this leg it has an exact solution.
@@ -432,11 +430,11 @@ course.show(
 # supply: $V / K_t$ = 168 rad/s at full duty cycle. Our trot lives at the left edge: its motors turn
 # slowly, back and forth, and sometimes give all they have.
 #
-# ### Exercise 2 ★ · Stall torque
+# ### Exercise 3 ★★ · Stall torque
 #
 # How much torque does a blocked rotor give ($\dot q = 0$) at duty cycle $u$? Compute the current,
 # then read the torque from the saturation table. `np.interp(x, xs, ys)` draws straight lines through
-# the table; both for positive $u$ only.
+# the table. (Positive $u$ is enough.)
 
 # %%
 table_current = np.arange(7) * 10.0  # A
@@ -475,7 +473,7 @@ course.check(
 )
 
 # %% [markdown]
-# ### What the sensor says is not what the leg feels
+# ### What is reported is not what the leg feels
 #
 # There is no torque sensor on this robot. The motor's driver *computes* a torque from the duty cycle
 # alone: $K_t\, u V / R$, clipped at 5.7 N·m. It forgets the back-EMF and the saturation. This
@@ -570,6 +568,9 @@ course.show(
 assert observations.shape[1] == 28 and env.observation_space.contains(observations[-1])
 
 # %% [markdown]
+# The *quaternion* says how the body is turned: (0, 0, 0, 1) is not at all, and x, y, z grow with a turn
+# about that axis.
+#
 # The period of 0.4 s shows. Torque comes in short peaks, when a leg carries the robot. The quaternion
 # stays near (0, 0, 0, 1): the body is almost level and looks straight ahead.
 #
@@ -706,7 +707,7 @@ for broken in (with_a_typo, without_return, dividing_by_zero):
         print(error, end="\n\n")
 
 # %% [markdown]
-# ### Exercise 3 ★★ · Pay for posture
+# ### Exercise 4 ★★ · Pay for posture
 #
 # Write a reward with three named terms:
 # `forward`, the displacement in x; `tilt`, −0.02 times the tilt squared; and `height`, −0.1 times the
@@ -840,7 +841,7 @@ course.show(
 # 1.5 ms is less than one physics step of 2 ms. How can a simulation be late by a fraction of a step?
 # It blends: three quarters of the reading one step ago, one quarter of the newest.
 #
-# ### Exercise 4 ★★ · A fraction of a step
+# ### Exercise 5 ★★ · A fraction of a step
 #
 # `readings[-1]` is the newest true value, `readings[-2]` the one `dt` seconds earlier, and so on.
 # Return the value `latency` seconds ago; between two readings blend them linearly.
@@ -1002,7 +1003,7 @@ widgets.explore(
 )
 
 # %% [markdown]
-# ### Exercise 5 ★★★ · Faster than we
+# ### Exercise 6 ★★★ · Faster than we
 #
 # Our trot went a good two metres in four seconds. Find a gait that goes **more than 3 m in four seconds**, does
 # not fall, and ends less than half a metre off its line. Use the sliders, or let a loop search.
@@ -1067,40 +1068,40 @@ quadlib.film_strip(by_hand)
 quadlib.replay({"by hand": by_hand, "learned": run})
 
 # %% [markdown]
-# The one by hand needed an idea of how legs work, and a handful of trials. The learned one needed no
+# The one by hand needed an idea of how legs work, and a few dozen trials. The learned one needed no
 # idea, and many more trials. And it *looks*: its next action depends on what happened.
 
 # %% [markdown]
 # ## 9 · Can you trust the physics? · 2 min
 #
 # The environment runs in two versions. `physics="reference"` does exactly what MinitaurBulletEnv
-# does, so that results can be compared with published ones; the course's tests hold it to recorded
-# data, to the last bit. `physics="fast"`, the default, is the same robot with its fixed parts welded
-# together and fewer iterations of the solver. How much faster, and how different?
+# does, so that results can be compared with published ones. The course's tests hold it to recorded
+# data: to the last bit on processors like the one that recorded them, closely on others.
+# `physics="fast"`, the default, is the same robot with its fixed parts welded together and fewer
+# iterations of the solver. How much faster, and how different? Four gaits, four seconds each:
 
 # %%
 from time import perf_counter
 
-tests = {
+cases = {
     "our trot": {},
-    "a faster one": {"frequency": 4.0, "swing": 0.6, "lift": 0.2, "extension": -0.3},
-    "one that scuffs": {"frequency": 2.0, "swing": 0.4, "lift": 0.25, "extension": -0.2},
+    "faster": {"frequency": 4.0, "swing": 0.6, "lift": 0.2, "extension": -0.3},
+    "scuffing": {"frequency": 2.0, "swing": 0.4, "lift": 0.25, "extension": -0.2},
 }
 
 # %%
 steps_per_second = {}
+print(" " * 10, *(f"{name:>12s}" for name in (*cases, "learned")))
 for physics in ("fast", "reference"):
     judged = quadlib.make("MinitaurIdeal", physics=physics)
     ends, start, made = [], perf_counter(), 0
-    for parameters in tests.values():
+    for parameters in cases.values():
         _, now, _ = play(judged, gait, **parameters)
-        ends.append(f"{now[-1].x:.2f} m")
+        ends.append(now[-1].x)
         made += len(now)
     steps_per_second[physics] = made / (perf_counter() - start)
-    learned = quadlib.record(runner, judged, seconds=4)
-    print(
-        f"{physics:10s}", dict(zip(tests, ends, strict=True)), f"learned {learned.distance:.2f} m"
-    )
+    ends.append(quadlib.record(runner, judged, seconds=4).distance)
+    print(f"{physics:10s}", *(f"{end:10.2f} m" for end in ends))
 print(f"fast makes {steps_per_second['fast'] / steps_per_second['reference']:.1f} times as many "
       f"steps per second")  # fmt: skip
 
