@@ -42,7 +42,8 @@ class PPOWithOwnLoss(PPO):
     def losses(self, batch: RolloutBufferSamples) -> dict[str, torch.Tensor]:
         """The three losses of a minibatch, to be minimized, by the names policy, value, entropy."""
         advantages = batch.advantages
-        advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+        if len(advantages) > 1:  # the last minibatch may be a single sample
+            advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
         distribution = self.policy.get_distribution(batch.observations)
         ratio = torch.exp(distribution.log_prob(batch.actions) - batch.old_log_prob)
         return {
@@ -83,9 +84,12 @@ class AdaptiveKLPPO(PPOWithOwnLoss):
     """
 
     def __init__(self, *args: Any, d_target: float = 0.01, beta: float = 1.0, **kwargs: Any):
+        self.d_target, self.first_beta = d_target, beta
         super().__init__(*args, **kwargs)
-        self.d_target = d_target
-        self.policy.register_buffer("beta", torch.tensor(beta, dtype=torch.float64))
+
+    def _setup_model(self) -> None:
+        super()._setup_model()
+        self.policy.register_buffer("beta", torch.tensor(self.first_beta, dtype=torch.float64))
 
     def policy_loss(
         self, ratio: torch.Tensor, advantages: torch.Tensor, distribution: Any, batch: Any

@@ -24,6 +24,8 @@ from quadlib.vec_env import Player, Rollout
 
 CALM = partial(Walk, length=9, limit=0.3, wind=0.0, spread=0.0)  # nothing random but the actions
 
+torch.set_num_threads(1)  # the nets are small
+
 
 def model_for(algorithm="ppo", seed=0, **changes):
     """(model, settings) for the walk."""
