@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
+from quadlib.model import pybullet
 from quadlib.recording import Shape, mesh_path, read_poses, read_shapes
-from quadlib.robot import pybullet
 
 FEET = ("FL", "BL", "FR", "BR")
 _FIELD_OF_VIEW = 38.0  # degrees, vertical

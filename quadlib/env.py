@@ -7,9 +7,10 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+from quadlib.model import pybullet
 from quadlib.randomization import IDEAL, SLIDES, Range, Variations
 from quadlib.rewards import Reward, Step, evaluate_reward, slides_reward
-from quadlib.robot import CONTROL_STEP, TIME_STEP, Robot, pybullet
+from quadlib.robot import CONTROL_STEP, TIME_STEP, Robot
 from quadlib.sensors import BOUND, BOUND_MARGIN, noise_scale
 
 FALL_HEIGHT = 0.13  # m, for legs of the usual length

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from quadlib.files import write
-from quadlib.robot import CONTROL_STEP, PIN_RIGHT, pybullet, pybullet_data
+from quadlib.model import pybullet, pybullet_data
+from quadlib.robot import CONTROL_STEP, PIN_RIGHT
 
 DEFAULT_ENV = "quadlib/MinitaurIdeal-v0"
 MAX_FILE_BYTES = 200_000_000  # unpacked; 10 s take 0.3 MB

@@ -4,46 +4,15 @@ The robot is pybullet_data's ``quadruped/minitaur.urdf``: a body of 3.2 kg and f
 closed five-bar linkage with two motors at the hip and two free knees, pinned together at the foot.
 """
 
-import contextlib
-import ctypes
 import math
-import os
-import sys
-import tempfile
-import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import mul
-from pathlib import Path
 
+from quadlib.model import load_minitaur, load_plane, pybullet
 from quadlib.motor import DCMotor, OverheatProtection
 from quadlib.randomization import IDEAL, Variations
 from quadlib.sensors import ANGLES, VELOCITIES, LatencyBuffer
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep what Bullet prints, from C and past Python, out of the notebook."""
-    libc = ctypes.CDLL(None)
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    libc.fflush(None)
-    kept = [os.dup(number) for number in (1, 2)]
-    try:
-        with open(os.devnull, "w") as nowhere:
-            os.dup2(nowhere.fileno(), 1)
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        libc.fflush(None)
-        for number, copy in enumerate(kept, start=1):
-            os.dup2(copy, number)
-            os.close(copy)
-
-
-with _quiet():
-    import pybullet
-    import pybullet_data
 
 LEGS = ("front_left", "back_left", "front_right", "back_right")
 MOTORS = tuple(f"motor_{leg}{side}_joint" for leg in LEGS for side in "LR")
@@ -76,7 +45,7 @@ class Physics:
     rebuild: bool
 
 
-PHYSICS = {"reference": Physics(False, 60, True), "fast": Physics(True, 20, False)}
+PHYSICS = {"reference": Physics(False, 60, True), "fast": Physics(True, 30, False)}
 
 
 class Robot:
@@ -158,8 +127,9 @@ class Robot:
     @property
     def mass(self) -> float:
         """Of the whole robot in this episode, kg."""
-        links = [link for link, *_ in self._masses]
-        return sum(pybullet.getDynamicsInfo(self.body, i, self.client)[0] for i in links)
+        return sum(
+            pybullet.getDynamicsInfo(self.body, link, self.client)[0] for link, *_ in self._links
+        )
 
     def base_velocity(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Linear (m/s) and angular (rad/s) velocity of the base in the world's frame."""
@@ -198,9 +168,7 @@ class Robot:
         self.advance([MOTOR_START] * len(MOTORS), SETTLING_STEPS)
 
     def _build(self, leg_length: float) -> None:
-        client, flags = self.client, pybullet.URDF_USE_SELF_COLLISION
-        if self.physics.merge_fixed_links:
-            flags |= pybullet.URDF_MERGE_FIXED_LINKS
+        client = self.client
         pybullet.resetSimulation(physicsClientId=client)
         pybullet.setPhysicsEngineParameter(
             numSolverIterations=self.physics.solver_iterations, physicsClientId=client
@@ -210,12 +178,10 @@ class Robot:
                 deterministicOverlappingPairs=1, physicsClientId=client
             )
         pybullet.setTimeStep(TIME_STEP, client)
-        data = Path(pybullet_data.getDataPath())
-        with _quiet(), _scaled_legs(data / "quadruped" / "minitaur.urdf", leg_length) as urdf:
-            self.plane = pybullet.loadURDF(str(data / "plane.urdf"), physicsClientId=client)
-            pybullet.setGravity(0, 0, GRAVITY, client)
-            start = (0, 0, START_HEIGHT * leg_length)
-            self.body = pybullet.loadURDF(str(urdf), start, flags=flags, physicsClientId=client)
+        self.plane = load_plane(client)
+        pybullet.setGravity(0, 0, GRAVITY, client)
+        start = (0.0, 0.0, START_HEIGHT * leg_length)
+        self.body = load_minitaur(client, start, leg_length, self.physics.merge_fixed_links)
         infos = [
             pybullet.getJointInfo(self.body, i, client)
             for i in range(pybullet.getNumJoints(self.body, client))
@@ -224,10 +190,10 @@ class Robot:
         self.motors = [joints[name] for name in MOTORS]
         self.feet = [joints[name] for name in KNEES]
         chassis = {-1} | {info[0] for info in infos if info[12].startswith(b"chassis")}
-        self._masses = [
-            (i, i in chassis, pybullet.getDynamicsInfo(self.body, i, client)[0])
-            for i in range(-1, len(infos))
-        ]
+        self._links = []
+        for i in range(-1, len(infos)):
+            mass, _, inertia = pybullet.getDynamicsInfo(self.body, i, client)[:3]
+            self._links.append((i, i in chassis, mass, inertia))
         self._leg_length, self._varied = leg_length, False
         self._fold_legs(leg_length)
 
@@ -264,9 +230,12 @@ class Robot:
         # Everything is set absolutely: what an earlier episode had is overwritten.
         self._varied = True
         body, client = self.body, self.client
-        for link, is_chassis, mass in self._masses:
+        for link, is_chassis, mass, inertia in self._links:
             factor = variations.base_mass if is_chassis else variations.leg_mass
-            pybullet.changeDynamics(body, link, mass=mass * factor, physicsClientId=client)
+            pybullet.changeDynamics(
+                body, link, mass=mass * factor, physicsClientId=client,
+                localInertiaDiagonal=[value * factor for value in inertia],
+            )  # fmt: skip
         for foot in self.feet:
             pybullet.changeDynamics(
                 body, foot, lateralFriction=variations.foot_friction, physicsClientId=client
@@ -276,36 +245,3 @@ class Robot:
                 body, joint, jointDamping=variations.joint_damping, physicsClientId=client
             )
         self._set_joint_friction(variations.joint_friction)
-
-
-@contextlib.contextmanager
-def _scaled_legs(urdf: Path, factor: float) -> Iterator[Path]:
-    """A description of the robot with upper and lower legs longer or shorter by a factor."""
-    if factor == 1.0:
-        yield urdf
-        return
-    text = urdf.read_text(encoding="utf-8").replace('<?xml version="0.0" ?>', "")
-    robot = ElementTree.fromstring(text)
-    for link in robot.iter("link"):
-        if "_leg_" in link.get("name"):
-            for box in link.iter("box"):
-                _scale(box, "size", (1, 1, factor))
-            for origin in link.iter("origin"):
-                _scale(origin, "xyz", (1, 1, factor))
-        for mesh in link.iter("mesh"):
-            mesh.set("filename", str(urdf.parent / mesh.get("filename")))
-    for joint in robot.iter("joint"):
-        child = joint.find("child").get("link")
-        if child.startswith("upper_leg"):  # its middle, seen from the motor
-            _scale(joint.find("origin"), "xyz", (1, factor, 1))
-        elif child.startswith("lower_leg"):  # the knee, at the lower end of the upper leg
-            _scale(joint.find("origin"), "xyz", (1, 1, factor))
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "minitaur.urdf"
-        file.write_text(ElementTree.tostring(robot, encoding="unicode"), encoding="utf-8")
-        yield file
-
-
-def _scale(element: ElementTree.Element, name: str, factors: Sequence[float]) -> None:
-    values = (float(v) * f for v, f in zip(element.get(name).split(), factors, strict=True))
-    element.set(name, " ".join(map(str, values)))

@@ -508,7 +508,7 @@ def test_an_episode_is_cut_off_after_1000_steps(ideal):
 
 def test_a_robot_on_its_side_has_fallen(ideal):
     """The cosine of 35° is 0.82, of 28° 0.88: the line is at 0.85."""
-    from quadlib.robot import pybullet
+    from quadlib.model import pybullet
 
     for degrees, fallen in ((35, True), (28, False)):
         ideal.reset()
@@ -576,7 +576,7 @@ def test_a_step_says_what_happened(ideal):
 
 def test_signs_of_a_step_follow_the_axes():
     """Placed and spun by hand in the air: nose up is a negative pitch, left is positive."""
-    from quadlib.robot import pybullet
+    from quadlib.model import pybullet
 
     env = make(action_model="motor")
     env.reset()
