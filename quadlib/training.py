@@ -320,7 +320,7 @@ def _plan(algorithm: str, settings: Settings, env: Any, reward: Any, seed: int) 
         "reward": None if reward is None else getattr(reward, "__name__", str(reward)),
         "seed": seed,
         "versions": {
-            module.__name__: module.__version__
+            module.__name__: str(module.__version__)
             for module in (quadlib, torch, np, gymnasium, cloudpickle)
         },
     }
