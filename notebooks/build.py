@@ -88,7 +88,7 @@ def generate(name: str, solved: bool) -> NotebookNode:
     heading, _, text = title.source.partition("\n")
     if title.cell_type != "markdown" or not heading.startswith("# "):
         raise ValueError(f"src/{name}.py: the first cell must be markdown and start with '# Title'")
-    title.source = f"{heading}\n\n{BADGES.format(name=name)}\n{text}"
+    title.source = f"{heading}{' · solutions' * solved}\n\n{BADGES.format(name=name)}\n{text}"
     setup = nbformat.v4.new_code_cell(SETUP, metadata={"tags": ["setup"]})
     cells = [title, setup, *(cell for cell in rest if "wrong-answer" not in tags(cell))]
     seen: dict[str, int] = {}
@@ -98,6 +98,8 @@ def generate(name: str, solved: bool) -> NotebookNode:
         seen[digest] = seen.get(digest, 0) + 1
         cell.id = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
         cell.metadata = {"tags": tags(cell)} if tags(cell) else {}
+        if solved and cell.cell_type == "markdown":  # seen from the folder of the solutions
+            cell.source = cell.source.replace("](solutions/", "](")
         if "exercise" in tags(cell):
             stub = SOLUTION.sub(STUB, cell.source)
             if stub == cell.source:
@@ -114,6 +116,7 @@ def execute(notebook: NotebookNode) -> None:
         notebook,
         timeout=None,
         record_timing=False,
+        coalesce_streams=True,
         store_widget_state=False,
         resources={"metadata": {"path": str(HERE)}},
     ).execute()

@@ -72,7 +72,10 @@ def check(
             lines = [f"✗ {name} stops with {type(error).__name__}: {error}", f"  at    {line}"]
             return Verdict("wrong", _explain(lines, answer, arguments, hint))
         if result is None or result is Ellipsis:
-            text = f"○ {name}: not yet done. Replace the `...`, then run its cell and this one."
+            text = (
+                f"○ {name}: not yet done (it returns nothing). Replace its `...`, end with `return`, "
+                "then run its cell and this one."
+            )
             return Verdict("not yet done", text)
         complaint = _difference(result, expected, tolerance)
         if complaint:

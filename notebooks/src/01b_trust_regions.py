@@ -1363,9 +1363,9 @@ assert early["PPO, clipped (20)"] < early["REINFORCE"]
 #
 # An honest surprise: the baseline alone gains little here; the bands of the two REINFORCEs overlap,
 # although its gradient is less noisy once the critic has learned (part 2). The critic starts
-# ignorant, and a thousand samples per batch, smoothed by Adam, hide the rest. Another: a few times
-# the KL penalty went a hundred times too far, and it still learned fastest. The cart forgives that.
-# A robot that falls does not.
+# ignorant, and a thousand samples per batch, smoothed by Adam, hide the rest. Another: at its worst
+# the KL penalty went almost a hundred times too far, and it still learned fast. The cart forgives
+# that. A robot that falls does not.
 #
 # What this figure does *not* say: that the order is the same on every task. The Minitaur
 # notebooks compare PPO and TRPO again, with other results at the start and at the end of training.
