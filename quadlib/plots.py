@@ -78,7 +78,7 @@ def learning_curve(
         axes.axhline(value, color="0.5", linewidth=1)
         axes.annotate(label, (1, value), xycoords=("axes fraction", "data"), color="0.3",
                       ha="right", va="bottom", fontsize=9)  # fmt: skip
-    axes.set(xlabel="environment steps", ylabel="mean return")
+    axes.set(xlabel="environment steps", ylabel="mean return", xlim=(0, None))
     axes.xaxis.set_major_formatter("{x:,.0f}")
     if any(groups):
         axes.legend(loc="upper left")
@@ -96,7 +96,7 @@ def reward_terms(run: "Run") -> Any:
     for (name, sums), style in zip(terms.items(), STYLES[1:] * len(terms), strict=False):
         axes.plot(steps, sums, linestyle=style, label=name)
     axes.plot(steps, run.curve["return"], color="black", label="together: the return")
-    axes.set(xlabel="environment steps", ylabel="sum per episode")
+    axes.set(xlabel="environment steps", ylabel="sum per episode", xlim=(0, None))
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
