@@ -6,6 +6,7 @@ with what they measured in the slides' environment, are committed beside this fi
 
 from pathlib import Path
 
+from quadlib.clips import video
 from quadlib.evaluation import evaluate
 from quadlib.training import train
 
@@ -28,7 +29,9 @@ def main() -> None:
         }
         for physics, e in judged.items()
     }
-    run.agent.with_about(measured=measured).save(HERE / "first_gait.safetensors")
+    agent = run.agent.with_about(measured=measured)
+    agent.save(HERE / "first_gait.safetensors")
+    video(agent, HERE / "first_gait.gif", seed=0)
     for physics, evaluation in judged.items():
         print(f"{physics}: {evaluation}")
 
