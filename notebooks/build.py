@@ -115,6 +115,7 @@ def execute(notebook: NotebookNode) -> None:
     NotebookClient(
         notebook,
         timeout=None,
+        startup_timeout=600,  # a busy machine starts a kernel slowly
         record_timing=False,
         coalesce_streams=True,
         store_widget_state=False,

@@ -73,8 +73,8 @@ def check(
             return Verdict("wrong", _explain(lines, answer, arguments, hint))
         if result is None or result is Ellipsis:
             text = (
-                f"○ {name}: not yet done (it returns nothing). Replace its `...`, end with `return`, "
-                "then run its cell and this one."
+                f"○ {name}: not yet done (it returns nothing). Replace its `...`, end with "
+                "`return`, then run its cell and this one."
             )
             return Verdict("not yet done", text)
         complaint = _difference(result, expected, tolerance)
