@@ -513,7 +513,7 @@ figure, axes = plt.subplots(figsize=(8, 3.2))
 for error, torque, style in zip(errors, history.T, ["-", "--", "-."], strict=True):
     axes.plot(np.arange(750) * 0.002, torque, style, label=f"{error} rad off: {torque[0]:.2f} N·m")
 axes.axhline(OVERHEAT_TORQUE, color="0.4", linewidth=1)
-axes.text(0.02, OVERHEAT_TORQUE + 0.08, "limit 2.45 N·m", color="0.4")
+axes.text(1.05, OVERHEAT_TORQUE + 0.08, "limit 2.45 N·m", color="0.4")
 axes.set(xlabel="time (s)", ylabel="applied torque (N·m)", ylim=(0, 4))
 axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 course.show(figure, alt="Torque of three blocked motors over time. Those above 2.45 N·m fall to zero "
@@ -1058,7 +1058,7 @@ course.check(
 # %%
 rng = np.random.default_rng(1)
 trials = []
-for _ in range(course.budget(ci=2, lecture=40, full=400)):
+for _ in range(course.budget(ci=2, lecture=30, full=400)):
     parameters = {"frequency": rng.uniform(2, 4.5), "swing": rng.uniform(0.4, 0.8),
                   "lift": rng.uniform(0.1, 0.4), "extension": rng.uniform(-0.4, 0.1)}  # fmt: skip
     trials.append((*judge(**parameters), parameters))
