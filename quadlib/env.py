@@ -10,7 +10,7 @@ import numpy as np
 from quadlib.model import pybullet
 from quadlib.randomization import IDEAL, SLIDES, Range, Variations
 from quadlib.rewards import Reward, Step, evaluate_reward, slides_reward
-from quadlib.robot import CONTROL_STEP, TIME_STEP, Robot
+from quadlib.robot import CONTROL_STEP, TIME_STEP, Physics, Robot
 from quadlib.sensors import BOUND, BOUND_MARGIN, noise_scale
 
 FALL_HEIGHT = 0.13  # m, for legs of the usual length
@@ -101,7 +101,7 @@ class MinitaurEnv(gymnasium.Env):
 
     def __init__(
         self,
-        physics: str = "fast",
+        physics: str | Physics = "fast",
         preset: str = "ideal",
         variations: Variations | Mapping[str, Range] | None = None,
         reward: Reward | None = None,

@@ -62,10 +62,10 @@ class Robot:
         feet: link numbers of the 8 lower legs, left and right of each leg.
     """
 
-    def __init__(self, physics: str = "fast") -> None:
-        if physics not in PHYSICS:
+    def __init__(self, physics: str | Physics = "fast") -> None:
+        self.physics = physics if isinstance(physics, Physics) else PHYSICS.get(physics)
+        if self.physics is None:
             raise ValueError(f"physics is {' or '.join(map(repr, PHYSICS))}, not {physics!r}")
-        self.physics = PHYSICS[physics]
         self.client = pybullet.connect(pybullet.DIRECT)
         self._leg_length = self._settled = None
 
