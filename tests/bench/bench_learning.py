@@ -11,6 +11,7 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+from measure import others_running
 
 import quadlib
 from quadlib.settings import ALGORITHMS
@@ -93,6 +94,8 @@ def _cell(seconds: list[float]) -> str:
     middle = np.median(seconds)
     if middle == np.inf:
         return "–"
+    if len(seconds) == 1:
+        return f"{middle:.0f} s"
     return f"{middle:.0f} s ({min(seconds):.0f} … {max(seconds):.0f})".replace("inf", "∞")
 
 
@@ -113,6 +116,7 @@ def main() -> None:
     print("\nWall time to a mean training return. Goals for the best algorithm, ideal environment:")
     for mark, owner in MARKS.items():
         print(f"{mark:6g}  ≤ {GOALS[mark]:3} s  {owner}")
+    others_running()
     for seed, env, algorithm in product(range(options.seeds), options.envs, options.algorithms):
         if (algorithm, env, str(seed)) in done:
             continue
@@ -120,7 +124,7 @@ def main() -> None:
         if options.out:
             append(options.out, new)
         rows += new
-        times = "  ".join(f"{row['mark']:g}: {row['seconds']:.0f} s" for row in new)
+        times = "  ".join(f"{row['mark']:g}: {_cell([float(row['seconds'])])}" for row in new)
         print(f"{algorithm:8}{env:15}seed {seed}   {times}", flush=True)
     print(table(rows))
 

@@ -14,7 +14,7 @@ from time import perf_counter
 
 import numpy as np
 import torch
-from measure import quotient, replay, torques_of
+from measure import others_running, quotient, replay, torques_of
 from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import SubprocVecEnv, VecNormalize
@@ -117,6 +117,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=240, help="no new turn after this (240)")
     options = parser.parse_args()
     print(f"\nTraining throughput of PPO, shipped settings, {available_cores()} cores")
+    others_running()
     model = sb3_model()
     try:
         with Pool(Bare, [(k,) for k in range(available_cores())]) as pool:

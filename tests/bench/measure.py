@@ -1,5 +1,6 @@
 """What the benchmarks share: bare physics to compare with, and ratios from a noisy machine."""
 
+import os
 from collections.abc import Sequence
 from operator import mul
 from time import perf_counter, thread_time
@@ -8,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from quadlib.robot import DIRECTION, SUBSTEPS, Robot, pybullet
+from quadlib.vec_env import available_cores
 
 
 def torques_of(robot: Robot, commands: Sequence[Sequence[float]]) -> list[list[float]]:
@@ -51,6 +53,13 @@ def replay(robot: Robot, sent: Sequence[Sequence[float]]) -> Replay:
         pybullet.stepSimulation(client)
         physics += perf_counter() - before
     return Replay(physics, perf_counter() - start, thread_time() - processor_start)
+
+
+def others_running() -> None:
+    """Say so when wall time will measure other programs too."""
+    load, cores = os.getloadavg()[0], available_cores()
+    if load > cores / 2:
+        print(f"Caution: other programs are running (load {load:.1f} on {cores} cores).")
 
 
 def x_of(robot: Robot) -> float:
