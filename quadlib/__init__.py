@@ -38,8 +38,9 @@ def __dir__() -> list[str]:
 
 
 def make(env: str = "MinitaurIdeal", **options) -> gymnasium.Env:
-    """`gymnasium.make` with the short names: "Minitaur" or "MinitaurIdeal"."""
-    return gymnasium.make(env if "/" in env else f"quadlib/{env}-v0", **options)
+    """`gymnasium.make` that also takes the short names "Minitaur" and "MinitaurIdeal"."""
+    ours = f"quadlib/{env}-v0"
+    return gymnasium.make(ours if ours in gymnasium.registry else env, **options)
 
 
 for _name, _preset in (("Minitaur", "slides"), ("MinitaurIdeal", "ideal")):

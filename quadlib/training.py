@@ -22,7 +22,7 @@ from stable_baselines3.common.utils import set_random_seed
 
 import quadlib
 from quadlib.agent import Agent
-from quadlib.files import write
+from quadlib.files import UNFINISHED, write
 from quadlib.rewards import Reward
 from quadlib.sb3 import agent_of, collect, new_model
 from quadlib.settings import Settings, settings_for
@@ -142,6 +142,7 @@ class _Trainer:
         self.rows: list[dict[str, float]] = []
         self.episodes: deque = deque(maxlen=WINDOW)
         self.agent = agent_of(model.policy, plan)
+        self.state = _state_of(model)
         self._longest_update = 0.0
         model.set_logger(configure(None, []))
 
@@ -178,6 +179,7 @@ class _Trainer:
         self._longest_update = max(self._longest_update, took)
         self.seconds += took
         self.rows.append(self._row())
+        self.state = _state_of(model)  # what is stored when the next update is interrupted
         self.agent = trained.with_about(**self.plan, steps=self.steps, seconds=self.seconds)
 
     def run(self, folder: str | Path | None, stopped: str) -> Run:
@@ -194,6 +196,7 @@ class _Trainer:
                 row[f"reward/{name}"] = float(np.mean(sums))
         logged = self.model.logger.name_to_value
         row |= {k: float(v) for k, v in logged.items() if k.startswith("train/")}
+        row.pop("train/n_updates", None)  # SB3's own count begins anew in a run that goes on
         logged.clear()
         return row
 
@@ -213,14 +216,19 @@ class _Store:
         self.curve, self.state = self.folder / "curve.csv", self.folder / "checkpoint.safetensors"
         about = self.folder / "run.json"
         if about.exists():
-            found = json.loads(about.read_text(encoding="utf-8"))
+            try:
+                found = dict(json.loads(about.read_text(encoding="utf-8")))
+            except (ValueError, TypeError):  # somebody else's file
+                found = {}
             changed = [k for k in plan if k != "versions" and found.get(k) != plan[k]]
             if changed:
                 raise ValueError(
                     f"{folder} holds another run: its {', '.join(changed)} differ. "
                     "Choose another folder, or the same settings to go on."
                 )
-        elif self.folder.exists() and any(self.folder.iterdir()):
+        elif self.folder.exists() and not all(
+            path.name.startswith(UNFINISHED) for path in self.folder.iterdir()
+        ):
             raise ValueError(f"{folder} has other files in it; choose a new folder for this run")
         else:
             text = json.dumps(plan, indent=1).encode()
@@ -247,7 +255,7 @@ class _Store:
             "seconds": repr(trainer.seconds),
             "episodes": json.dumps(list(trainer.episodes)),
         }
-        tensors = save(_state_of(trainer.model), header)
+        tensors = save(trainer.state, header)
         write(self.state, lambda file: file.write(tensors))
 
     def restore(self, trainer: _Trainer) -> None:
@@ -259,13 +267,15 @@ class _Store:
         with safe_open(self.state, framework="pt") as file:
             header = file.metadata()
             _restore_state(trainer.model, {name: file.get_tensor(name) for name in file.keys()})
+        trainer.state = _state_of(trainer.model)
         trainer.updates, trainer.steps = int(header["updates"]), int(header["steps"])
         trainer.seconds = float(header["seconds"])
         trainer.model.num_timesteps = trainer.steps
         trainer.episodes.extend(json.loads(header["episodes"]))
         with self.curve.open(newline="", encoding="utf-8") as file:
             rows = ({k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file))
-            trainer.rows = [row for row in rows if row["steps"] <= trainer.steps]
+            rows = [{**row, "steps": int(row["steps"])} for row in rows]
+        trainer.rows = [row for row in rows if row["steps"] <= trainer.steps]
         trainer.agent = agent_of(trainer.model.policy, trainer.plan).with_about(
             steps=trainer.steps, seconds=trainer.seconds
         )
@@ -316,14 +326,18 @@ def _plan(algorithm: str, settings: Settings, env: Any, reward: Any, seed: int) 
     return {
         "algorithm": algorithm,
         "settings": settings.as_dict(),
-        "env": env if isinstance(env, str) else getattr(env, "__name__", str(env)),
-        "reward": None if reward is None else getattr(reward, "__name__", str(reward)),
+        "env": env if isinstance(env, str) else _name(env),
+        "reward": None if reward is None else _name(reward),
         "seed": seed,
         "versions": {
             module.__name__: str(module.__version__)
             for module in (quadlib, torch, np, gymnasium, cloudpickle)
         },
     }
+
+
+def _name(function: Callable) -> str:
+    return getattr(function, "__name__", type(function).__name__)
 
 
 def _columns(rows: list[dict[str, float]]) -> dict[str, np.ndarray]:

@@ -45,6 +45,27 @@ class Walk(gymnasium.Env):
         return np.array([self.x, self.v, self.t / self.length])
 
 
+def calm_walk() -> Walk:
+    """Each episode lasts as long as a rollout of 32 steps; only the actions are random."""
+    return Walk(length=32, limit=np.inf, wind=0.0, spread=0.0)
+
+
+class SlowWalk(Walk):
+    """Takes 20 ms for a step."""
+
+    def step(self, action):
+        time.sleep(0.02)
+        return super().step(action)
+
+
+class OverpaidWalk(Walk):
+    """Its rewards are finite, but no 32-bit number can hold them."""
+
+    def step(self, action):
+        observation, _, *rest = super().step(action)
+        return observation, 1e39, *rest
+
+
 def random_agent(observations=3, actions=2, hidden=(5, 4), seed=0, **about) -> Agent:
     """Weights from a generator, with statistics that are not 0 and 1."""
     rng = np.random.default_rng(seed)
