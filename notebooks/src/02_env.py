@@ -1096,18 +1096,18 @@ cases = {
 }
 
 # %%
-ends, rate = {}, {}
+ends, rate, seconds = {}, {}, course.budget(ci=1, lecture=4, full=4)
 print(" " * 10, *(f"{name:>12s}" for name in (*cases, "learned")))
 for physics in ("fast", "reference"):
     judged = quadlib.make("MinitaurIdeal", physics=physics)
     start = perf_counter()
-    played = [play(judged, gait, **parameters)[1] for parameters in cases.values()]
+    played = [play(judged, gait, seconds, **gait_case)[1] for gait_case in cases.values()]
     rate[physics] = sum(map(len, played)) / (perf_counter() - start)
     ends[physics] = [now[-1].x for now in played]
-    ends[physics].append(quadlib.record(runner, judged, seconds=4).distance)
+    ends[physics].append(quadlib.record(runner, judged, seconds=seconds).distance)
     print(f"{physics:10s}", *(f"{end:10.2f} m" for end in ends[physics]))
 print(f"fast makes {rate['fast'] / rate['reference']:.1f} times as many steps per second")
-assert np.allclose(ends["fast"][1:3], ends["reference"][1:3], rtol=0.15)
+assert np.allclose(ends["fast"][1:3], ends["reference"][1:3], rtol=0.15, atol=0.05)
 
 # %% [markdown]
 # Clean gaits end within a few percent of each other. Two do not. In `fast` the standing robot creeps
