@@ -1,8 +1,5 @@
 """train(): from an untrained policy to an agent, with a folder that survives being killed."""
 
-import csv
-import io
-import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -22,14 +19,13 @@ from stable_baselines3.common.utils import set_random_seed
 
 import quadlib
 from quadlib.agent import Agent
-from quadlib.files import UNFINISHED, write
 from quadlib.rewards import Reward
 from quadlib.sb3 import agent_of, collect, new_model
 from quadlib.settings import Settings, settings_for
+from quadlib.store import Store, state_of
 from quadlib.vec_env import Workers
 from quadlib.widgets import progress as show_progress
 
-CHECKPOINT_EVERY = 200_000  # steps, the slides' interval
 WINDOW = 20  # episodes in the mean training return
 
 
@@ -94,7 +90,7 @@ def train(
         raise ValueError("give steps=…, seconds=… or both, or the training never ends")
     settings = settings_for(algorithm, changes)
     plan = _plan(algorithm, settings, env, reward, seed)
-    store = _Store(folder, plan) if folder is not None else None
+    store = Store(folder, plan) if folder is not None else None
     with one_thread(), Workers(_factory(env, reward), settings.n_envs, seed, processes) as workers:
         model = new_model(
             algorithm, settings, workers.observation_space, workers.action_space, seed
@@ -142,7 +138,7 @@ class _Trainer:
         self.rows: list[dict[str, float]] = []
         self.episodes: deque = deque(maxlen=WINDOW)
         self.agent = agent_of(model.policy, plan)
-        self.state = _state_of(model)
+        self.state = state_of(model)
         self._longest_update = 0.0
         model.set_logger(configure(None, []))
 
@@ -179,7 +175,7 @@ class _Trainer:
         self._longest_update = max(self._longest_update, took)
         self.seconds += took
         self.rows.append(self._row())
-        self.state = _state_of(model)  # what is stored when the next update is interrupted
+        self.state = state_of(model)  # what is stored when the next update is interrupted
         self.agent = trained.with_about(**self.plan, steps=self.steps, seconds=self.seconds)
 
     def run(self, folder: str | Path | None, stopped: str) -> Run:
@@ -206,99 +202,6 @@ class _Trainer:
             f"(it is {self.settings.learning_rate}), and look at the reward: are some of its "
             "values huge?"
         )
-
-
-class _Store:
-    """A run's folder: run.json, checkpoint.pt-like safetensors, curve.csv, agents."""
-
-    def __init__(self, folder: str | Path, plan: dict[str, Any]) -> None:
-        self.folder = Path(folder)
-        self.curve, self.state = self.folder / "curve.csv", self.folder / "checkpoint.safetensors"
-        about = self.folder / "run.json"
-        if about.exists():
-            try:
-                found = dict(json.loads(about.read_text(encoding="utf-8")))
-            except (ValueError, TypeError):  # somebody else's file
-                found = {}
-            changed = [k for k in plan if k != "versions" and found.get(k) != plan[k]]
-            if changed:
-                raise ValueError(
-                    f"{folder} holds another run: its {', '.join(changed)} differ. "
-                    "Choose another folder, or the same settings to go on."
-                )
-        elif self.folder.exists() and not all(
-            path.name.startswith(UNFINISHED) for path in self.folder.iterdir()
-        ):
-            raise ValueError(f"{folder} has other files in it; choose a new folder for this run")
-        else:
-            text = json.dumps(plan, indent=1).encode()
-            write(about, lambda file: file.write(text))
-
-    def keep(self, trainer: _Trainer) -> None:
-        """A checkpoint where a multiple of the interval was passed."""
-        before = trainer.rows[-2]["steps"] if len(trainer.rows) > 1 else 0
-        if trainer.steps // CHECKPOINT_EVERY > before // CHECKPOINT_EVERY:
-            self.checkpoint(trainer)
-
-    def checkpoint(self, trainer: _Trainer) -> None:
-        """Agent, curve, then the state to resume from: the last one written makes it count."""
-        from safetensors.torch import save
-
-        if not trainer.rows:
-            return
-        trainer.agent.save(self.folder / f"agent_{trainer.steps:09d}.safetensors")
-        content = _csv(trainer.rows)
-        write(self.curve, lambda file: file.write(content))
-        header = {
-            "updates": str(trainer.updates),
-            "steps": str(trainer.steps),
-            "seconds": repr(trainer.seconds),
-            "episodes": json.dumps(list(trainer.episodes)),
-        }
-        tensors = save(trainer.state, header)
-        write(self.state, lambda file: file.write(tensors))
-
-    def restore(self, trainer: _Trainer) -> None:
-        """Go on from the last checkpoint, if there is one."""
-        from safetensors import safe_open
-
-        if not self.state.exists():
-            return
-        with safe_open(self.state, framework="pt") as file:
-            header = file.metadata()
-            _restore_state(trainer.model, {name: file.get_tensor(name) for name in file.keys()})
-        trainer.state = _state_of(trainer.model)
-        trainer.updates, trainer.steps = int(header["updates"]), int(header["steps"])
-        trainer.seconds = float(header["seconds"])
-        trainer.model.num_timesteps = trainer.steps
-        trainer.episodes.extend(json.loads(header["episodes"]))
-        with self.curve.open(newline="", encoding="utf-8") as file:
-            rows = ({k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file))
-            rows = [{**row, "steps": int(row["steps"])} for row in rows]
-        trainer.rows = [row for row in rows if row["steps"] <= trainer.steps]
-        trainer.agent = agent_of(trainer.model.policy, trainer.plan).with_about(
-            steps=trainer.steps, seconds=trainer.seconds
-        )
-
-
-def _state_of(model: OnPolicyAlgorithm) -> dict[str, torch.Tensor]:
-    """Policy, statistics and Adam's moments as named tensors."""
-    tensors = {f"policy/{k}": v for k, v in model.policy.state_dict().items()}
-    for number, moments in model.policy.optimizer.state_dict()["state"].items():
-        tensors |= {f"adam/{number}/{k}": torch.as_tensor(v) for k, v in moments.items()}
-    return {k: v.clone().contiguous() for k, v in tensors.items()}
-
-
-def _restore_state(model: OnPolicyAlgorithm, tensors: dict[str, torch.Tensor]) -> None:
-    policy = {k.removeprefix("policy/"): v for k, v in tensors.items() if k.startswith("policy/")}
-    model.policy.load_state_dict(policy)
-    state: dict[int, dict[str, torch.Tensor]] = {}
-    for name, tensor in tensors.items():
-        if name.startswith("adam/"):
-            _, number, moment = name.split("/")
-            state.setdefault(int(number), {})[moment] = tensor
-    optimizer = model.policy.optimizer
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
 
 @contextmanager
@@ -343,12 +246,3 @@ def _name(function: Callable) -> str:
 def _columns(rows: list[dict[str, float]]) -> dict[str, np.ndarray]:
     names = list(dict.fromkeys(name for row in rows for name in row))
     return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
-
-
-def _csv(rows: list[dict[str, float]]) -> bytes:
-    text = io.StringIO()
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    writer = csv.DictWriter(text, names)
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode()

@@ -27,7 +27,7 @@ from toys import (
 )
 
 import quadlib
-from quadlib import training
+from quadlib import store, training
 from quadlib.agent import Agent
 from quadlib.rewards import RewardError
 from quadlib.training import DivergedError, train
@@ -239,7 +239,7 @@ def test_the_robot_learns_the_same_twice():
 @pytest.fixture
 def often(monkeypatch):
     """A checkpoint after every second update."""
-    monkeypatch.setattr(training, "CHECKPOINT_EVERY", 2 * UPDATE)
+    monkeypatch.setattr(store, "CHECKPOINT_EVERY", 2 * UPDATE)
 
 
 def test_a_folder_holds_settings_curve_checkpoints_and_agents(tmp_path, often):
@@ -414,7 +414,7 @@ def test_a_crash_between_any_two_files_loses_nothing_that_counts(
     """4 updates, checkpoints after the second and the fourth: seven files, twice at the end."""
     folder = tmp_path / "run"
     with monkeypatch.context() as patch:
-        patch.setattr(training, "CHECKPOINT_EVERY", 2 * UPDATE)
+        patch.setattr(store, "CHECKPOINT_EVERY", 2 * UPDATE)
         crash_at(patch, number)
         with pytest.raises(PowerCut):
             small(env=calm_walk, steps=4 * UPDATE, folder=folder)
@@ -442,7 +442,7 @@ def test_a_full_disk_is_an_error_and_leaves_the_last_checkpoint(tmp_path, monkey
 KILLED = f"""
 import sys; sys.path.insert(0, {HERE!r})
 import test_training as t
-t.training.CHECKPOINT_EVERY = 2 * t.UPDATE
+t.store.CHECKPOINT_EVERY = 2 * t.UPDATE
 tell = lambda run: print(int(run.curve["steps"][-1]), flush=True)
 t.small(steps=10**9, folder=sys.argv[1], on_update=tell, env=t.Diary(sys.argv[2]))
 """
