@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 NEEDS = ("pybullet", "numpy", "gymnasium", "pillow")  # the last one for pictures of it
-SUBJECTS = ("env", "motor", "randomization", "rewards", "robot", "sensors")
+SUBJECTS = ("env", "model", "motor", "randomization", "rewards", "robot", "sensors")
 SUPPORTED = [(3, 11), (3, 12), (3, 13)]
 
 
