@@ -59,26 +59,32 @@ class DCMotor:
     def torques(
         self, widths: Sequence[float], velocities: Sequence[float]
     ) -> tuple[list[float], list[float]]:
-        """(applied, observed) torques in N·m at some duty cycles and rotor speeds in rad/s.
+        """(applied, observed) torques in N·m at some duty cycles and rotor speeds in rad/s."""
+        return self.applied_torques(widths, velocities), self.observed_torques(widths)
 
-        The observed one is what the driver reports: it knows the duty cycle, not the back-EMF.
-        """
+    def applied_torques(
+        self, widths: Sequence[float], velocities: Sequence[float]
+    ) -> list[float]:
+        """What the legs feel, N·m, at some duty cycles and rotor speeds in rad/s."""
         voltage, back_emf = self.voltage, TORQUE_CONSTANT + self.viscous_damping
-        applied, observed = [], []
+        torques = []
         for width, velocity in zip(widths, velocities, strict=True):
-            drive = width * voltage
-            seen = TORQUE_CONSTANT * (drive / RESISTANCE)
-            observed.append(_clip(seen, OBSERVED_TORQUE_LIMIT))
-            current = _clip(drive - back_emf * velocity, VOLTAGE_LIMIT) / RESISTANCE
+            net = width * voltage - back_emf * velocity
+            # Written out: min() and max() would take longer than all the rest.
+            net = VOLTAGE_LIMIT if net > VOLTAGE_LIMIT else net
+            net = -VOLTAGE_LIMIT if net < -VOLTAGE_LIMIT else net
+            current = net / RESISTANCE
             size = current if current >= 0.0 else -current
             k = int(size // CURRENT_STEP) if size < 60.0 else 6
             torque = _SLOPE[k] * (size - k * CURRENT_STEP) + SATURATION_TORQUE[k]
-            applied.append(self.strength * (torque if current >= 0.0 else -torque))
-        return applied, observed
+            torques.append(self.strength * (torque if current >= 0.0 else -torque))
+        return torques
 
-
-def _clip(value: float, limit: float) -> float:
-    return limit if value > limit else -limit if value < -limit else value
+    def observed_torques(self, widths: Sequence[float]) -> list[float]:
+        """What the drivers report, N·m: they know the duty cycles, not the back-EMF."""
+        torques = (TORQUE_CONSTANT * (width * self.voltage / RESISTANCE) for width in widths)
+        limit = OBSERVED_TORQUE_LIMIT
+        return [min(max(torque, -limit), limit) for torque in torques]
 
 
 class OverheatProtection:

@@ -86,12 +86,12 @@ class Robot:
             if not self.physics.rebuild:
                 self._prepare(IDEAL)
                 self._settle()
-                self._settled = pybullet.saveState(self.client), self.observed_torques
+                self._settled = pybullet.saveState(self.client), self._widths, self.torques
         self._prepare(variations)
         if self.physics.rebuild:
             self._settle()
         else:
-            state, self.observed_torques = self._settled
+            state, self._widths, self.torques = self._settled
             pybullet.restoreState(state, physicsClientId=self.client)
         self._read()
         self.history.fill(self.reading)
@@ -110,8 +110,8 @@ class Robot:
             if self._motor_latency:
                 late = self.history.delayed(self._motor_latency)
                 angles, velocities = late[ANGLES], late[VELOCITIES]
-            widths = motor.pulse_widths(commands, angles, velocities)
-            torques, self.observed_torques = motor.torques(widths, self.velocities)
+            self._widths = motor.pulse_widths(commands, angles, velocities)
+            torques = motor.applied_torques(self._widths, self.velocities)
             self.torques = self._overheat.limit(torques)
             forces = list(map(mul, DIRECTION, self.torques))
             pybullet.setJointMotorControlArray(
@@ -162,12 +162,13 @@ class Robot:
         self.position, self.orientation = pybullet.getBasePositionAndOrientation(
             self.body, self.client
         )
+        self.observed_torques = self.motor.observed_torques(self._widths)
         self.reading = [
             *self.angles, *self.velocities, *self.observed_torques, *self.orientation
         ]  # fmt: skip
 
     def _settle(self) -> None:
-        self.observed_torques = [0.0] * len(MOTORS)
+        self._widths = [0.0] * len(MOTORS)
         self._read()
         self.history.fill(self.reading)
         self.advance([MOTOR_START] * len(MOTORS), SETTLING_STEPS)
