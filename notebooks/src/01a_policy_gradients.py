@@ -1343,7 +1343,7 @@ axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 course.show(
     figure,
     alt="Performance over updates, logarithmic. Eq. (11) needs hundreds of updates; Eq. (12) with "
-    "delta 0.1 nearly reaches the best possible policy in four, with 0.0001 it is as slow as (11).",
+    "delta 0.1 nearly reaches the best possible policy in four, with 0.0001 in a hundred.",
 )
 
 # %% [markdown]
