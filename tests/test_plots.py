@@ -1,8 +1,10 @@
-"""Drawings of the robot: every shape where the recording says it is."""
+"""Drawings of the robot: every shape where the recording says it is. Curves: what a run says."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -71,3 +73,29 @@ def test_robot_parts_names_every_motor():
     low, high = drawn(replace(standing, poses=standing.poses[-1:]), "side")
     assert abs(low[1]) < 0.02, "the feet are on the ground"
     assert 0.15 < high[1] < 0.25
+
+
+def run_of(returns):
+    steps = 100.0 * np.arange(1, len(returns) + 1)
+    terms = {"reward/forward": np.array(returns) + 1, "reward/energy": np.full(len(returns), -1.0)}
+    return SimpleNamespace(curve={"steps": steps, "return": np.array(returns, float), **terms})
+
+
+def test_learning_curve_of_seeds_is_their_mean_in_a_band():
+    """The mean, up to where the shortest run ends; the legend counts the seeds."""
+    figure = plots.learning_curve({"ppo": [run_of([0, 2, 4]), run_of([2, 4])]}, {"zoo": 11.3})
+    (axes,) = figure.axes
+    assert np.array_equal(axes.lines[0].get_ydata(), [1, 3])
+    band = axes.collections[0].get_paths()[0].vertices
+    assert band[:, 1].min() == 0 and band[:, 1].max() == 4
+    assert axes.get_legend().get_texts()[0].get_text() == "ppo (2 seeds)"
+    assert axes.lines[1].get_ydata() == [11.3, 11.3] and axes.texts[0].get_text() == "zoo"
+    plt.close(figure)
+
+
+def test_reward_terms_shows_each_term_and_their_sum():
+    figure = plots.reward_terms(run_of([0.0, 2.0]))
+    drawn = {line.get_label(): list(line.get_ydata()) for line in figure.axes[0].lines[1:]}
+    expected = {"forward": [1, 3], "energy": [-1, -1], "together: the return": [0, 2]}
+    assert drawn == expected
+    plt.close(figure)
