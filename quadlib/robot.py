@@ -5,6 +5,7 @@ closed five-bar linkage with two motors at the hip and two free knees, pinned to
 """
 
 import math
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import mul
@@ -72,12 +73,14 @@ class Robot:
         if self.physics is None:
             raise ValueError(f"physics is {' or '.join(map(repr, PHYSICS))}, not {physics!r}")
         self.client = pybullet.connect(pybullet.DIRECT)
+        # A world takes some 20 MB outside Python: it goes when the robot goes.
+        self._disconnect = weakref.finalize(self, pybullet.disconnect, self.client)
+        self._disconnect.atexit = False
         self._leg_length = self._settled = None
 
     def close(self) -> None:
         """Give the world's memory back."""
-        if pybullet.isConnected(self.client):
-            pybullet.disconnect(self.client)
+        self._disconnect()
 
     def reset(self, variations: Variations = IDEAL) -> None:
         """Put the robot back to its start, standing, with the fixed values of one episode."""

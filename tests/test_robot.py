@@ -1,5 +1,6 @@
 """The robot in its world: what each variation does to it, and that no episode leaves a trace."""
 
+import gc
 import math
 import subprocess
 import sys
@@ -356,3 +357,19 @@ def test_closing_twice_is_harmless():
     robot = Robot()
     robot.close()
     robot.close()
+
+
+def test_a_robot_that_is_forgotten_gives_its_world_back():
+    client = Robot().client
+    gc.collect()
+    assert not pybullet.isConnected(client)
+
+
+def test_a_robot_may_be_closed_twice_and_takes_nobody_elses_world_with_it():
+    closed = Robot()
+    closed.close()
+    other = Robot()
+    closed.close()
+    del closed
+    gc.collect()
+    assert pybullet.isConnected(other.client)
