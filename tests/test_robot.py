@@ -267,6 +267,11 @@ def test_late_controllers_act_on_the_past(robot):
     widths = np.clip(trot(49 // 5) - then[:8] - 0.02 * then[8:16], -1, 1)
     observed = np.clip(0.0954 * widths * 16 / 0.186, -5.7, 5.7)
     np.testing.assert_allclose(robot.observed_torques, observed, atol=1e-12)
+    # The motor itself knows no delay: its back-EMF is that of the speed just before the step.
+    amperes = (16 * widths - 0.0954 * np.array(past[-1])[8:16]) / 0.186
+    table = [0, 1, 1.9, 2.45, 3, 3.25, 3.5]
+    expected = np.sign(amperes) * np.interp(np.abs(amperes), np.arange(0, 70, 10), table)
+    np.testing.assert_allclose(robot.torques, expected, atol=1e-12)
     assert np.abs(then - np.array(past[-1])).max() > 0.1
 
 

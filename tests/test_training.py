@@ -169,10 +169,14 @@ def test_any_environment_of_gymnasiums_can_be_trained():
     assert np.isfinite(run.curve["return"][-1])
 
 
-def test_threads_are_given_back():
-    before = torch.get_num_threads()
-    small(steps=UPDATE)
-    assert torch.get_num_threads() == before
+def test_one_thread_is_used_and_the_others_are_given_back():
+    before, during = torch.get_num_threads(), []
+    torch.set_num_threads(2)
+    try:
+        small(steps=UPDATE, on_update=lambda run: during.append(torch.get_num_threads()))
+        assert (during, torch.get_num_threads()) == ([1], 2)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_statistics_are_those_of_what_was_seen(monkeypatch):
@@ -517,25 +521,57 @@ def test_the_stop_button_works_in_the_middle_of_a_rollout(tmp_path):
     assert len(diary.pids()) == 2 and not any(map(alive, diary.pids()))
 
 
+def test_control_c_in_a_terminal_reaches_the_workers_too_and_does_no_harm():
+    """It goes to every process of the group."""
+    code = f"""
+import sys; sys.path.insert(0, {HERE!r})
+import test_training as t
+tell = lambda run: print("playing", flush=True)
+run = t.small(env=t.SlowWalk, steps=10**6, on_update=tell, processes=2)
+print(run.stopped, len(run.curve["steps"]))
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout.readline() == "playing\n"
+    time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate()
+    assert (out, err) == ("interrupted 1\n", "")
+
+
 @pytest.mark.parametrize("algorithm", QUICK)
 def test_an_update_that_was_interrupted_half_way_is_not_kept(tmp_path, monkeypatch, algorithm):
     """The network is half improved then; what is stored is the update before."""
     whole = small(algorithm, calm_walk, steps=4 * UPDATE)
-    collect, count = training.collect, []
+    collect, folder = training.collect, tmp_path / "run"
 
-    def interrupted(model, *rest):
-        collect(model, *rest)
-        count.append(model)
-        if len(count) == 3:
-            with torch.no_grad():
-                model.policy.log_std += 1.0
-            raise KeyboardInterrupt
+    def stopped_at(number):
+        """Go on with the run, and press the button in its n-th update from there."""
+        count = []
 
-    with monkeypatch.context() as patch:
-        patch.setattr(training, "collect", interrupted)
-        run = small(algorithm, calm_walk, steps=4 * UPDATE, folder=tmp_path / "run")
-    assert run.stopped == "interrupted" and len(run.curve["steps"]) == 2
-    assert_same(small(algorithm, calm_walk, steps=4 * UPDATE, folder=tmp_path / "run"), whole)
+        def interrupted(model, *rest):
+            collect(model, *rest)
+            count.append(model)
+            if len(count) == number:
+                with torch.no_grad():
+                    model.policy.log_std += 1.0
+                    for state in model.policy.optimizer.state.values():
+                        state["exp_avg"] += 1.0
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(training, "collect", interrupted)
+            return small(algorithm, calm_walk, steps=4 * UPDATE, folder=folder)
+
+    assert stopped_at(3).curve["steps"].tolist() == [UPDATE, 2 * UPDATE]
+    assert stopped_at(1).curve["steps"].tolist() == [UPDATE, 2 * UPDATE]
+    assert stopped_at(1).stopped == "interrupted"
+    assert_same(small(algorithm, calm_walk, steps=4 * UPDATE, folder=folder), whole)
 
 
 # ---- what goes wrong -----------------------------------------------------------------------------
