@@ -148,7 +148,7 @@ def test_sb2s_value_loss_by_hand(monkeypatch):
     values = torch.tensor([[0.5], [-1.0]], requires_grad=True)
     loss = model.value_loss(values, batch)
     loss.backward()
-    assert float(loss) == pytest.approx((1 + 4) / 2)
+    assert loss.item() == pytest.approx((1 + 4) / 2)
     assert values.grad.ravel().tolist() == pytest.approx([0.0, (-1.0 - 1.0) * 2 / 2])
 
 

@@ -10,7 +10,7 @@ import pybullet
 import pytest
 
 from quadlib.randomization import Variations
-from quadlib.robot import CONTROL_STEP, DIRECTION, MOTOR_START, Robot
+from quadlib.robot import CONTROL_STEP, DIRECTION, MOTOR_START, Physics, Robot
 
 STAND = [MOTOR_START] * 8
 
@@ -91,6 +91,15 @@ def test_a_robot_in_the_air_touches_nothing(fast):
     pybullet.resetBasePositionAndOrientation(fast.body, (0, 0, 1), (0, 0, 0, 1), fast.client)
     fast.advance(STAND)
     assert fast.contacts() == (False,) * 4
+
+
+def test_physics_of_ones_own_is_simulated_as_told():
+    robot = Robot(Physics(merge_fixed_links=True, solver_iterations=7, rebuild=False))
+    robot.reset()
+    assert len(masses(robot)) == 17
+    told = pybullet.getPhysicsEngineParameters(robot.client)
+    assert told["numSolverIterations"] == 7 and told["fixedTimeStep"] == 0.002
+    robot.close()
 
 
 def test_unknown_physics_is_refused():
