@@ -94,7 +94,9 @@ class LiveCurve:
     def close(self, run: "Run") -> None:
         """Leave the last picture."""
         if len(run.curve.get("steps", ())):
-            self._handle.update(_page(html.escape(self.clock.summary(run)), _curve(run)), raw=True)
+            summary = self.clock.summary(run)
+            page = _page(html.escape(summary), _curve(run)) | {"text/plain": summary}
+            self._handle.update(page, raw=True)
         else:
             self._handle.update(_page("no update was finished"), raw=True)
 

@@ -97,6 +97,7 @@ def test_training_in_a_notebook_leaves_one_still_figure():
     for cell, words in zip(notebook.cells[:2], ("512 steps", "stopped by hand"), strict=True):
         (output,) = cell.outputs
         text = output["data"]["text/html"]
+        assert re.search(words, output["data"]["text/plain"])
         assert re.search(words, text) and '<img alt="Learning curve' in text
         assert "progress" not in text and "nan" not in text
 
