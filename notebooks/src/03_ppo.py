@@ -845,7 +845,7 @@ course.check(
 #         θ   ← θ + Adam's step along ∇L
 # ```
 #
-# Next: [4, TRPO](04_trpo.ipynb), the same robot with a constraint instead of a clip.
+# Next, when it is written: TRPO, the same robot with a constraint instead of a clip.
 
 # %% [markdown]
 # ## References
