@@ -160,14 +160,13 @@ class _Trainer:
         model.num_timesteps += rollout.rewards.size
         try:
             model.train()
+            # New statistics count from the next rollout on: within an update, the policy that is
+            # improved is the policy that acted.
+            if self.updates > 0 and settings.normalize_observations:
+                self.normalizer.see_observations(rollout.observations)
             trained = agent_of(model.policy)
         except ValueError as error:
             raise DivergedError(self._advice()) from error
-        # New statistics count from the next rollout on: within an update, the policy that is
-        # improved is the policy that acted.
-        if self.updates > 0 and settings.normalize_observations:
-            self.normalizer.see_observations(rollout.observations)
-            trained = agent_of(model.policy)
         self.updates += 1
         self.steps = model.num_timesteps
         self.episodes.extend(rollout.episodes)
