@@ -77,7 +77,7 @@ def train(
         folder: for the curve, checkpoints and agents. A run that is there already goes on.
         progress: show the curve as it grows in a notebook, a bar in a terminal.
         on_update: called with the run so far after each update. The stop button keeps the run.
-        processes: workers; by default one per core.
+        processes: workers; by default one per core. 0: all in this process.
         **changes: settings of the algorithm by name, see `quadlib.settings`.
 
     Raises:

@@ -193,18 +193,38 @@ class Pool:
         return answers
 
 
+class Here:
+    """What a `Pool` of one process does, in this very process."""
+
+    def __init__(self, make: Callable[..., Any], arguments: list[tuple]) -> None:
+        self._object = make(*arguments[0])
+
+    def ask(self, method: str, arguments: list[tuple]) -> list[Any]:
+        """Call a method."""
+        return [getattr(self._object, method)(*arguments[0])]
+
+    def close(self) -> None:
+        """Give back what the object holds."""
+        self._object.close()
+
+
 class Workers:
     """A `Player` in each of several processes, for `n_envs` environments together.
 
     Use it as a context manager, or call `close`.
+
+    Args:
+        processes: by default one per core; 0 steps all environments in this very process, which
+            suits many trainings side by side.
     """
 
     def __init__(
         self, make_env: MakeEnv, n_envs: int, seed: int = 0, processes: int | None = None
     ) -> None:
-        processes = min(processes or available_cores(), n_envs)
+        kind = Here if processes == 0 else Pool
+        processes = 1 if processes == 0 else min(processes or available_cores(), n_envs)
         parts = np.array_split(np.arange(n_envs), processes)
-        self._pool = Pool(Player, [(make_env, part.tolist(), seed) for part in parts])
+        self._pool = kind(Player, [(make_env, part.tolist(), seed) for part in parts])
         self._all = [()] * processes
         self.observation_space, self.action_space = self._pool.ask("spaces", self._all)[0]
 

@@ -53,7 +53,7 @@ def test_shapes(walks):
     assert first.final_observations.shape == (5, 3) and first.final_starts.shape == (5,)
 
 
-@pytest.mark.parametrize("processes", [1, 3, 9])
+@pytest.mark.parametrize("processes", [0, 1, 3, 9])
 def test_the_number_of_processes_changes_nothing(walks, processes):
     again = play(Walk, random_agent(), 15, n_envs=5, processes=processes, rounds=3)
     for ours, theirs in zip(again, walks, strict=True):
