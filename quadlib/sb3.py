@@ -6,7 +6,6 @@ from typing import Any
 import gymnasium
 import numpy as np
 import torch
-from sb3_contrib import TRPO
 from stable_baselines3 import PPO
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.policies import ActorCriticPolicy
@@ -16,9 +15,14 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 from quadlib.agent import ACTOR, CLIP, CRITIC, EPSILON, Agent
 from quadlib.ppo import AdaptiveKLPPO, SB2ValueClippingPPO
 from quadlib.settings import Settings
+from quadlib.trpo import LoggedTRPO
 from quadlib.vec_env import Rollout
 
-MODELS: dict[str, type[OnPolicyAlgorithm]] = {"ppo": PPO, "ppo_kl": AdaptiveKLPPO, "trpo": TRPO}
+MODELS: dict[str, type[OnPolicyAlgorithm]] = {
+    "ppo": PPO,
+    "ppo_kl": AdaptiveKLPPO,
+    "trpo": LoggedTRPO,
+}
 _NOT_FOR_SB3 = (
     "n_envs", "hidden", "log_std_init", "normalize_observations", "normalize_rewards",
     "sb2_value_clipping",

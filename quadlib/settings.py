@@ -71,7 +71,7 @@ class TRPOSettings(Settings):
 
     learning_rate: float = _setting(1e-3, "Adam's step size, for the critic alone", 1e-8, 1.0)
     gae_lambda: float = _setting(0.97, "λ of generalized advantage estimation", 0.0, 1.0)
-    target_kl: float = _setting(0.02, "δ, radius of the trust region", 1e-8, 10.0)
+    target_kl: float = _setting(0.02, "δ, radius of the trust region, per action", 1e-8, 10.0)
     cg_max_steps: int = _setting(15, "most steps of conjugate gradient", 1, 1000)
     cg_damping: float = _setting(0.1, "added to the Fisher matrix's diagonal", 0.0, 10.0)
     n_critic_updates: int = _setting(10, "passes of the critic over each rollout", 0, 1000)
