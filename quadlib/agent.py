@@ -4,6 +4,7 @@ Plain NumPy, so that worker processes and a deployed robot need no PyTorch. The 
 arrays, and a JSON text in its header.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -80,6 +81,15 @@ class Agent:
         """The critic's value in the reward's own unit, () or (n,)."""
         values = _forward(self.arrays, CRITIC, self.normalize(np.asarray(observation)))[..., 0]
         return values * self.arrays["return_scale"]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of names, types, shapes and numbers of the arrays: which agent is this?"""
+        digest = hashlib.sha256()
+        for name, array in sorted(self.arrays.items()):
+            digest.update(f"{name} {array.dtype.str} {array.shape} ".encode())
+            digest.update(array.tobytes())
+        return digest.hexdigest()
 
     def with_about(self, **changes: Any) -> "Agent":
         """The same agent with some entries of `about` changed."""

@@ -1,7 +1,7 @@
 """How good is an agent? Episodes, and numbers that say how sure we are."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
 
@@ -52,6 +52,23 @@ class Evaluation:
     def interval(self) -> tuple[float, float]:
         """95 % interval of the mean return."""
         return confidence_interval(self.returns)
+
+    def as_columns(self, digits: int = 6) -> dict[str, list]:
+        """The arrays as lists for JSON: rounded to significant digits, None for infinity."""
+        return {
+            each.name: [_rounded(value, digits) for value in getattr(self, each.name).tolist()]
+            for each in fields(self)
+        }
+
+    @classmethod
+    def from_columns(cls, columns: Mapping[str, list]) -> "Evaluation":
+        """What `as_columns` gave."""
+        return cls(
+            **{
+                name: np.array([np.inf if value is None else value for value in values])
+                for name, values in columns.items()
+            }
+        )
 
     def __str__(self) -> str:
         low, high = self.interval
@@ -104,6 +121,12 @@ def confidence_interval(values: np.ndarray, level: float = 0.95) -> tuple[float,
     tail = 50 * (1 - level)
     low, high = np.percentile(values[draws].mean(axis=1), [tail, 100 - tail])
     return float(low), float(high)
+
+
+def _rounded(value: float | int | bool, digits: int) -> float | int | bool | None:
+    if not isinstance(value, float):
+        return value
+    return float(f"{value:.{digits}g}") if np.isfinite(value) else None
 
 
 class _Judge:

@@ -313,3 +313,16 @@ def test_a_folder_is_no_agent(tmp_path):
 def test_an_unknown_shipped_agent_is_refused():
     with pytest.raises(ValueError, match="no agent 'nobody' comes with quadlib"):
         Agent.shipped("nobody")
+
+
+def test_the_fingerprint_is_of_the_numbers_alone():
+    agent = random_agent()
+    assert agent.fingerprint == agent.with_about(note="mine").fingerprint
+    assert len(agent.fingerprint) == 64
+    moved = {**agent.arrays, "log_std": np.nextafter(agent.arrays["log_std"], np.float32(1))}
+    assert Agent(moved).fingerprint != agent.fingerprint
+
+
+def test_the_fingerprint_survives_a_file(tmp_path):
+    agent = random_agent()
+    assert Agent.load(agent.save(tmp_path / "a.safetensors")).fingerprint == agent.fingerprint

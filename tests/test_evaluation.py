@@ -1,5 +1,6 @@
 """Episodes and what is made of them, with a scripted robot whose numbers are known."""
 
+import json
 from functools import partial
 from types import SimpleNamespace
 
@@ -136,6 +137,16 @@ def test_the_robots_numbers_fit_each_other():
     if judged.speeds > 0:
         expected = judged.powers / (6.0 * 10.0 * judged.speeds)
         assert judged.costs_of_transport == pytest.approx(expected)
+
+
+def test_columns_for_json_and_back(judged):
+    columns = json.loads(json.dumps(judged.as_columns(2), allow_nan=False))
+    assert columns["returns"] == [0.5, 0.6, 1.2, 1.8] and columns["lengths"] == [1, 2, 3, 4]
+    assert columns["costs_of_transport"] == [1.0, 1.0, 1.0, None]
+    again = Evaluation.from_columns(columns)
+    for name in Evaluation.__dataclass_fields__:
+        np.testing.assert_allclose(getattr(again, name), getattr(judged, name), rtol=1e-6)
+    assert again.fell.dtype == bool
 
 
 # ---- confidence ----------------------------------------------------------------------------------
