@@ -23,6 +23,7 @@ from quadlib.evaluation import Evaluation
 from quadlib.files import write
 from quadlib.vec_env import available_cores
 
+ENVIRONMENT = "pybullet_envs MinitaurBulletEnv with its MinitaurEnvRandomizer"
 MODES = ("deterministic", "stochastic")
 SEED = 1_000_000  # of the first episode
 DIGITS = 6
@@ -68,13 +69,13 @@ def report(agent: Path, seed: int, results: dict[str, Evaluation], versions: dic
     return {
         "agent": agent.name,
         "sha256": foreign.sha256(agent),
-        "environment": "pybullet_envs MinitaurBulletEnv with its MinitaurEnvRandomizer",
+        "environment": ENVIRONMENT,
         "first_seed": seed,
         "versions": versions,
         **{
             mode: {
                 "summary": _rounded(summary(result)),
-                "episodes": _rounded({f.name: getattr(result, f.name) for f in fields(result)}),
+                "episodes": result.as_columns(DIGITS),
             }
             for mode, result in results.items()
         },
@@ -107,7 +108,7 @@ def _play(agent: Path, mode: str, seeds: range, bar: tqdm) -> list[dict]:
     return rows
 
 
-def _versions(python: Path) -> dict[str, str]:
+def versions(python: Path) -> dict[str, str]:
     """Of what the judge's environment has installed."""
     script = (
         "import importlib.metadata as m, json; "
@@ -132,14 +133,14 @@ def main() -> None:
     if missing or options.episodes < 1:
         parser.error(f"there is no {', '.join(missing)}" if missing else "--episodes is 1 or more")
     try:
-        versions = _versions(foreign.make())
+        used = versions(foreign.make())
     except foreign.CannotInstallError as error:
         sys.exit(str(error))
     for agent in options.agents:
         results = {
             mode: judge(agent, mode, options.episodes, options.seed) for mode in options.mode
         }
-        text = json.dumps(report(agent, options.seed, results, versions)).encode()
+        text = json.dumps(report(agent, options.seed, results, used)).encode()
         path = write(agent.with_suffix(".judged.json"), lambda file, text=text: file.write(text))
         for mode, result in results.items():
             print(f"{agent.name}, {mode}: {result}")

@@ -1,0 +1,105 @@
+"""The table of results in the README, from the records that come with the package.
+
+`make results` judges what is not judged yet (tests/judge/judge_runs.py), then runs this.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from quadlib import records
+from quadlib.evaluation import seeds_interval
+from quadlib.files import write
+
+README = Path(__file__).parents[2] / "README.md"
+BEGIN, END = "<!-- results: made by `make results` -->\n", "<!-- end of results -->"
+
+# Which records have a row, and what they are called there.
+LABELS = {
+    "slides_ppo": "the slides' PPO",
+    "slides_trpo": "the slides' TRPO",
+    "slides_transfer": "the slides' TRPO → PPO",
+    "ppo": "PPO",
+    "ppo_kl": "PPO, adaptive KL penalty",
+    "trpo": "TRPO",
+    "transfer": "TRPO → PPO",
+}
+JUDGES = {
+    "fast": "`fast`",
+    "reference": "`reference`",
+    "pybullet_envs": "MinitaurBulletEnv",
+}
+HEAD = (
+    "agent", "judge", "return", "95 % over seeds", "falls", "m/s", "W", "cost of transport",
+    "return, sampled", "falls, sampled",
+)  # fmt: skip
+NOTES = """\
+Return: mean ± standard deviation over the episodes of all seeds, acting with the policy's mean;
+*sampled*: as in training. The interval is of the mean over trainings with different seeds
+(Student's t). Speed and power are means, cost of transport (power / (weight · speed)) is a median.
+"""
+
+
+def table(folder: Path | None = None) -> str:
+    """Markdown: a row per training and judge, for what was judged in both modes."""
+    rows = []
+    for name in (name for name in LABELS if name in records.names(folder)):
+        found = records.runs(name, folder)
+        steps = np.mean([record.agent.about["steps"] for record in found]) / 1e6
+        minutes = np.mean([record.agent.about["seconds"] for record in found]) / 60
+        seeds = f"{len(found)} seed{'s' if len(found) > 1 else ''}"
+        label = f"**{LABELS[name]}**, {seeds}, {steps:.1f} M steps, {minutes:.0f} min each"
+        for judge in JUDGES:
+            if all(len(record.judged.get(judge, {})) == 2 for record in found):
+                rows.append([label, JUDGES[judge], *_numbers(found, judge)])
+                label = ""
+    if not rows:
+        return ""
+    lines = [HEAD, ["---"] * len(HEAD), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{NOTES}"
+
+
+def _numbers(found: list[records.Record], judge: str) -> list[str]:
+    results = [record.judged[judge]["deterministic"] for record in found]
+    sampled = [record.judged[judge]["stochastic"] for record in found]
+    low, high = seeds_interval([result.mean for result in results])
+    return [
+        _spread(results),
+        f"{low:.1f} … {high:.1f}" if len(found) > 1 else "one seed",
+        _falls(results),
+        f"{_all(results, 'speeds').mean():.2f}",
+        f"{_all(results, 'powers').mean():.0f}",
+        f"{np.median(_all(results, 'costs_of_transport')):.2f}",
+        _spread(sampled),
+        _falls(sampled),
+    ]
+
+
+def _all(results: list, column: str) -> np.ndarray:
+    return np.concatenate([getattr(result, column) for result in results])
+
+
+def _spread(results: list) -> str:
+    returns = _all(results, "returns")
+    return f"{returns.mean():.1f} ± {returns.std(ddof=1):.1f}"
+
+
+def _falls(results: list) -> str:
+    fell = _all(results, "fell")
+    return f"{fell.sum()} of {len(fell)}"
+
+
+def in_text(text: str) -> str:
+    """What stands between the two comments of a text. ValueError where they are not there."""
+    return text[text.index(BEGIN) + len(BEGIN) : text.index(END)]
+
+
+def main() -> None:
+    """Put the table into the README."""
+    text = README.read_text(encoding="utf-8")
+    new = text.replace(BEGIN + in_text(text) + END, BEGIN + table() + END)
+    write(README, lambda file: file.write(new.encode()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""The table of results: from records alone, and the README has it."""
+
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from toys import random_agent
+
+from quadlib import records
+from quadlib.agents import results
+from quadlib.evaluation import Evaluation
+
+sys.path.append(str(Path(__file__).parent / "judge"))
+import judge_runs
+
+
+def episodes(returns, falls=0):
+    n = len(returns)
+    return Evaluation(
+        returns=np.array(returns, float), lengths=np.full(n, 1000), fell=np.arange(n) < falls,
+        distances=np.full(n, 3.0), speeds=np.full(n, 0.3), powers=np.full(n, 60.0),
+        costs_of_transport=np.append(np.full(n - 1, 2.5), np.inf),
+    )  # fmt: skip
+
+
+def kept(folder, name, seed, env="MinitaurIdeal"):
+    agent = random_agent(28, 8, seed=seed, env=env, settings={}, seconds=600.0, steps=2_000_000)
+    path = agent.with_about(seed=seed).save(folder / name / f"{seed}.safetensors")
+    path.with_suffix(".csv").write_text("steps,seconds,return\n2000000,600,1\n")
+    return path
+
+
+def test_a_row_by_hand(tmp_path):
+    """Seeds with means 2, 3 and 7: 4 ± 4.303 · √7 / √3; all episodes together: 4 ± √(48/8)."""
+    for seed, returns in enumerate(([1, 2, 3], [2, 3, 4], [6, 7, 8])):
+        path = kept(tmp_path, "ppo", seed)
+        records.add_judgement(path, "fast", "deterministic", episodes(returns, falls=seed), {})
+        records.add_judgement(path, "fast", "stochastic", episodes([1, 1, 1]), {})
+    *_, row = results.table(tmp_path).split("\n\n")[0].splitlines()
+    assert row == (
+        "| **PPO**, 3 seeds, 2.0 M steps, 10 min each | `fast` | 4.0 ± 2.4 | -2.6 … 10.6 | 3 of 9 "
+        "| 0.30 | 60 | 2.50 | 1.0 ± 0.0 | 0 of 9 |"
+    )
+
+
+def test_a_row_needs_both_modes_of_every_seed(tmp_path):
+    for seed in (0, 1):
+        path = kept(tmp_path, "trpo", seed)
+        records.add_judgement(path, "fast", "deterministic", episodes([1, 2]), {})
+    assert results.table(tmp_path) == ""
+    for seed in (0, 1):
+        assert results.table(tmp_path) == ""
+        path = tmp_path / "trpo" / f"{seed}.safetensors"
+        records.add_judgement(path, "fast", "stochastic", episodes([1, 2]), {})
+    assert "**TRPO**, 2 seeds" in results.table(tmp_path)
+
+
+def test_an_ablation_has_no_row(tmp_path):
+    path = kept(tmp_path, "ppo_without_something", 0)
+    for mode in ("deterministic", "stochastic"):
+        records.add_judgement(path, "fast", mode, episodes([1, 2]), {})
+    assert results.table(tmp_path) == ""
+
+
+def test_the_readme_has_the_table_of_the_records():
+    shown = results.in_text(results.README.read_text(encoding="utf-8"))
+    assert shown == results.table(), "run: make results"
+
+
+def test_writing_the_table_changes_nothing_else(tmp_path, monkeypatch):
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n{results.BEGIN}old\n{results.END}\nafter", encoding="utf-8")
+    monkeypatch.setattr(results, "README", readme)
+    monkeypatch.setattr(results, "table", lambda: "| new |\n")
+    for _ in range(2):
+        results.main()
+        expected = f"before\n{results.BEGIN}| new |\n{results.END}\nafter"
+        assert readme.read_text(encoding="utf-8") == expected
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Who was asked to judge what, in place of the simulations."""
+    calls = []
+
+    def judge(name):
+        def play(path, mode, count):
+            calls.append((name, path.stem, mode, count))
+            return episodes(range(count)), {"first_seed": 1}
+
+        return play
+
+    monkeypatch.setattr(judge_runs, "JUDGES", {name: judge(name) for name in ("fast", "other")})
+    return calls
+
+
+def test_what_is_judged_is_not_judged_again(tmp_path, asked):
+    path = kept(tmp_path, "ppo", 0)
+    judge_runs.judge_run(path, ["fast"], 2)
+    assert asked == [("fast", "0", "deterministic", 2), ("fast", "0", "stochastic", 2)]
+    judge_runs.judge_run(path, ["fast", "other"], 2)
+    assert [name for name, *_ in asked[2:]] == ["other", "other"]
+    judge_runs.judge_run(path, ["fast"], 3)
+    assert [count for *_, count in asked[4:]] == [3, 3], "more episodes than there are"
+    (record,) = records.runs("ppo", tmp_path)
+    assert len(record.judged["fast"]["stochastic"].returns) == 3
+
+
+def test_a_judge_that_is_killed_loses_one_mode_at_most(tmp_path, asked, monkeypatch):
+    path, play = kept(tmp_path, "ppo", 0), judge_runs.JUDGES["fast"]
+
+    def stop(path, mode, count):
+        if mode == "stochastic":
+            raise KeyboardInterrupt
+        return play(path, mode, count)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setitem(judge_runs.JUDGES, "fast", stop)
+        judge_runs.judge_run(path, ["fast"], 2)
+    judge_runs.judge_run(path, ["fast"], 2)
+    assert [mode for _, _, mode, _ in asked] == ["deterministic", "stochastic"]
+
+
+def test_our_judges_play_in_the_slides_environment_in_their_physics(tmp_path, monkeypatch):
+    path = kept(tmp_path, "ppo", 0)
+    monkeypatch.setattr(judge_runs, "evaluate", lambda *a, **k: (a, k))
+    for name in ("fast", "reference"):
+        (given, options), about = judge_runs.JUDGES[name](path, "stochastic", 4)
+        assert given[1:] == (4, "Minitaur", 1_000_000, False) and options == {"physics": name}
+        assert about["physics"] == name and about["first_seed"] == 1_000_000
+
+
+def test_results_run_as_a_command_without_the_judge(monkeypatch):
+    """What `make results` calls second: it finds its README."""
+    module = runpy.run_path(str(Path(results.__file__)))
+    assert (module["README"].parent / "quadlib").is_dir()
