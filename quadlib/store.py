@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from tensorboardX import SummaryWriter  # torch's own imports TensorFlow where there is one
 
 from quadlib.files import UNFINISHED, write
 from quadlib.sb3 import agent_of
@@ -20,12 +22,15 @@ CHECKPOINT_EVERY = 200_000  # steps, the slides' interval
 class Store:
     """run.json, curve.csv, agent_STEPS.safetensors and checkpoint.safetensors in a folder.
 
+    TensorBoard reads the curve, too: `tensorboard --logdir FOLDER`.
+
     Raises ValueError on a folder that holds another run or other files; they stay untouched.
     """
 
     def __init__(self, folder: str | Path, plan: dict[str, Any]) -> None:
         self.folder = Path(folder)
         self.curve, self.state = self.folder / "curve.csv", self.folder / "checkpoint.safetensors"
+        self._board: SummaryWriter | None = None
         about = self.folder / "run.json"
         if about.exists():
             try:
@@ -47,10 +52,23 @@ class Store:
             write(about, lambda file: file.write(text))
 
     def keep(self, trainer: Any) -> None:
-        """A checkpoint where a multiple of the interval was passed."""
+        """The latest row, for TensorBoard; a checkpoint where the interval has passed."""
+        self._show(trainer.rows[-1])
         before = trainer.rows[-2]["steps"] if len(trainer.rows) > 1 else 0
         if trainer.steps // CHECKPOINT_EVERY > before // CHECKPOINT_EVERY:
             self.checkpoint(trainer)
+
+    def close(self) -> None:
+        """Write what TensorBoard has not got yet."""
+        if self._board:
+            self._board.close()
+
+    def _show(self, row: dict[str, float]) -> None:
+        if self._board is None:  # what a killed run had shown after its last checkpoint is void
+            self._board = SummaryWriter(str(self.folder), purge_step=row["steps"])
+        for name, value in row.items():
+            if name != "steps" and math.isfinite(value):
+                self._board.add_scalar(name, value, row["steps"])
 
     def checkpoint(self, trainer: Any) -> None:
         """Agent, curve, then the state to resume from: the last one written makes it count."""

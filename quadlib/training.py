@@ -19,12 +19,13 @@ from stable_baselines3.common.utils import set_random_seed
 
 import quadlib
 from quadlib.agent import Agent
+from quadlib.live import deaf_to_stop
+from quadlib.live import progress as show_progress
 from quadlib.rewards import Reward
 from quadlib.sb3 import agent_of, collect, new_model
 from quadlib.settings import Settings, settings_for
 from quadlib.store import Store, state_of
 from quadlib.vec_env import Workers
-from quadlib.widgets import progress as show_progress
 
 WINDOW = 20  # episodes in the mean training return
 
@@ -74,7 +75,8 @@ def train(
         env: an id ("MinitaurIdeal", "Minitaur", any of Gymnasium's) or a function that makes one.
         reward: a function of a `Step`, for our environments.
         seed: same seed, same machine, same steps: the same curve to the last digit.
-        folder: for the curve, checkpoints and agents. A run that is there already goes on.
+        folder: for the curve (CSV and TensorBoard), checkpoints and agents. A run that is there
+            already goes on.
         progress: show the curve as it grows in a notebook, a bar in a terminal.
         on_update: called with the run so far after each update. The stop button keeps the run.
         processes: workers; by default one per core. 0: all in this process.
@@ -117,10 +119,13 @@ def train(
         except KeyboardInterrupt:
             stopped = "interrupted"
         finally:
-            if shown:
-                shown.close(trainer.run(folder, stopped or "failed"))
-        if store:
-            store.checkpoint(trainer)
+            with deaf_to_stop():
+                if shown:
+                    shown.close(trainer.run(folder, stopped or "failed"))
+                if store:
+                    store.close()
+                if store and stopped:
+                    store.checkpoint(trainer)
     return trainer.run(folder, stopped)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from toys import (
     Diary,
     OverpaidWalk,
@@ -58,8 +59,9 @@ def assert_same(one, other):
 
 
 def contents(folder):
-    """Every file of a folder with its bytes."""
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    """Every file of a folder with its bytes; not TensorBoard's, which grow."""
+    paths = (path for path in folder.iterdir() if not path.name.startswith("events."))
+    return {path.name: path.read_bytes() for path in paths}
 
 
 @pytest.fixture(scope="module")
@@ -285,6 +287,27 @@ def test_a_resumed_run_counts_each_step_once(tmp_path):
     assert run.curve["steps"].tolist() == [UPDATE, 2 * UPDATE, 3 * UPDATE, 4 * UPDATE]
     assert (np.diff(run.curve["seconds"]) > 0).all()
     assert run.agent.about["steps"] == 4 * UPDATE
+
+
+def test_tensorboard_reads_the_same_curve_and_each_step_once(tmp_path, often):
+    """Also where a run that was killed had shown more than it had stored."""
+    folder = tmp_path / "run"
+    small(steps=2 * UPDATE, folder=folder)
+    stored = contents(folder)
+    small(steps=3 * UPDATE, folder=folder)
+    for name, content in stored.items():
+        (folder / name).write_bytes(content)  # as a kill before the next checkpoint leaves it
+    run = small(steps=4 * UPDATE, folder=folder)
+    board = EventAccumulator(str(folder)).Reload()
+    assert set(board.Tags()["scalars"]) == {
+        name for name, column in run.curve.items() if name != "steps" and np.isfinite(column).any()
+    }
+    for name in board.Tags()["scalars"]:
+        shown = {event.step: event.value for event in board.Scalars(name)}
+        assert len(shown) == len(board.Scalars(name))
+        there = np.isfinite(run.curve[name])
+        assert list(shown) == run.curve["steps"][there].tolist()
+        np.testing.assert_allclose(list(shown.values()), run.curve[name][there], rtol=1e-6)
 
 
 def test_a_finished_run_is_given_back_as_it_was(tmp_path):
