@@ -105,15 +105,16 @@ SLIDES: dict[str, dict[str, Any]] = {
         "clip_range": 0.345,
         "ent_coef": 3.59e-8,
     },
-    # SB3's TRPO has no entropy bonus (theirs: 5.03e-3). SB2's critic made 3 passes.
+    # SB3's TRPO has no entropy bonus (theirs: 5.03e-3). SB2's critic made 3 passes. Its divergence
+    # was a sum over the eight actions; sb3-contrib's is their mean, and so is its Fisher matrix.
     "trpo": {
         **_SB2,
         "n_steps": 293,
         "gamma": 0.974,
         "gae_lambda": 0.988,
         "learning_rate": 3.2e-3,
-        "target_kl": 0.0503,
-        "cg_damping": 0.0135,
+        "target_kl": 0.0503 / 8,
+        "cg_damping": 0.0135 / 8,
         "n_critic_updates": 3,
     },
     # After the transfer from TRPO. 1277 is no multiple of 4: three of 319 and one of 320.
