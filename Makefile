@@ -6,7 +6,7 @@ PY = $(VENV)/bin/python
 FIRST = $(firstword $(sort $(wildcard notebooks/*.ipynb)) notebooks)
 ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help lab test check notebooks bench judge results lint constraints clean
+.PHONY: help lab test check notebooks bench judge links runs results lint constraints clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -29,6 +29,12 @@ bench: $(VENV)/.installed  ## measure speed, printed as ratios
 
 judge: $(VENV)/.installed  ## an agent in pybullet_envs' own Minitaur (make judge AGENT=file.safetensors)
 	$(PY) tests/judge/judge.py $(JUDGE_ARGS) $(AGENT)
+
+links: $(VENV)/.installed  ## point all links at your fork (make links REPO=owner/name BRANCH=main)
+	$(PY) web/links.py '$(REPO)' '$(or $(BRANCH),main)'
+
+runs: $(VENV)/.installed  ## train the long runs, or what is missing of them: hours (RUNS="ppo trpo")
+	$(PY) quadlib/agents/long_runs.py $(RUNS)
 
 results: $(VENV)/.installed  ## judge the long runs three ways, write the README's table (RUNS="ppo trpo")
 	$(PY) tests/judge/judge_runs.py $(RUNS)
