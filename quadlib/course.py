@@ -138,18 +138,26 @@ def _show(value: Any) -> str:
     return np.array2string(array, precision=5, separator=", ", prefix=" " * 11)
 
 
-def picture(figure: Any, alt: str) -> str:
+def picture(figure: Any, alt: str, quick: bool = False) -> str:
     """A Matplotlib figure as one HTML `<img>` with its pixels inside and a text for those who
-    cannot see it. Plain HTML, because JupyterLab drops the alt text of `image/png` outputs."""
+    cannot see it. Plain HTML, because JupyterLab drops the alt text of `image/png` outputs.
+    `quick` takes half the time and twice the bytes, for figures that follow a slider."""
     import matplotlib.pyplot as plt
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", bbox_inches="tight")
+    if quick:  # a finished canvas as it is: trimming the margins would draw it a second time
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+        image.save(buffer, format="png", compress_level=1)
+    else:
+        figure.savefig(buffer, format="png", bbox_inches="tight")
+        image = Image.open(buffer).convert("RGB").quantize(256)  # looks the same in a third
+        buffer = io.BytesIO()
+        image.save(buffer, format="png", optimize=True)
     plt.close(figure)
-    image = Image.open(buffer).convert("RGB").quantize(256)  # a third of the size, looks the same
-    buffer = io.BytesIO()
-    image.save(buffer, format="png", optimize=True)
     pixels = base64.b64encode(buffer.getvalue()).decode()
     style = "max-width: 100%; background: white"
     return f'<img alt="{html.escape(alt)}" style="{style}" src="data:image/png;base64,{pixels}">'

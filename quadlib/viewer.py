@@ -13,6 +13,7 @@ import io
 import json
 import os
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,7 @@ def _robot_data(recording: Recording) -> dict:
     }
 
 
+@cache
 def read_mesh(name: str) -> dict:
     """Triangles of an .obj file of pybullet_data, with its texture as a small JPEG data URI.
 

@@ -1,175 +1,121 @@
-"""What moves in a page: sliders over plain functions that draw (ipywidgets 7.7, as Colab has it,
-and 8), and the curve of a training while it runs."""
+"""Sliders over plain functions that draw (ipywidgets 7.7, as Colab has it, and 8)."""
 
 import html
-import sys
-import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import ipywidgets
 
 from quadlib import course
 
-if TYPE_CHECKING:
-    from quadlib.training import Run
-
-REDRAW_EVERY = 2.0  # s, at most
-DRAWING_SHARE = 0.04  # of the training's time, at most
+ROW = ipywidgets.Layout(display="flex", flex_flow="row wrap", align_items="center")
 
 
-def explore(draw: Callable, alt: str, **choices: Sequence) -> Any:
+class Explorer(ipywidgets.VBox):
+    """A picture with one slider per keyword of a function that draws. `explore` makes one.
+
+    Attributes:
+        sliders: keyword -> its `ipywidgets.SelectionSlider`.
+        image: the `ipywidgets.HTML` with the picture, or with what went wrong.
+    """
+
+    def __init__(
+        self,
+        draw: Callable,
+        alt: str,
+        choices: Mapping[str, Sequence],
+        labels: Mapping[str, str],
+        start: Mapping[str, Any],
+    ) -> None:
+        self._draw, self._alt = draw, alt
+        self.sliders = {
+            name: ipywidgets.SelectionSlider(
+                options=[(f"{value:g}", value) for value in values],
+                index=nearest(values, start[name]) if name in start else len(values) // 2,
+                description=labels.get(name, name),
+                continuous_update=False,  # one picture per move, none on the way
+                style={"description_width": "9em"},
+                layout={"width": "26em", "max_width": "100%"},
+            )
+            for name, values in choices.items()
+        }
+        self.image = ipywidgets.HTML(layout={"width": "100%"})
+        self.redraw()
+        for slider in self.sliders.values():
+            slider.observe(self.redraw, names="value")
+        super().__init__([*self.sliders.values(), self.image], layout=ROW)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Keyword -> what its slider says."""
+        return {name: slider.value for name, slider in self.sliders.items()}
+
+    def move(self, **values: Any) -> None:
+        """Put sliders on values, or as near as they go, and draw once."""
+        for slider in self.sliders.values():
+            slider.unobserve(self.redraw, names="value")
+        try:
+            for name, value in values.items():
+                slider = self.sliders[name]
+                slider.index = nearest([choice for _, choice in slider.options], value)
+        finally:
+            for slider in self.sliders.values():
+                slider.observe(self.redraw, names="value")
+        self.redraw()
+
+    def redraw(self, _change: Any = None) -> None:
+        """Draw what the sliders say."""
+        values = self.values
+        with show_errors(self.image):
+            drawn = self._draw(**values)
+            figure, words = drawn if isinstance(drawn, tuple) else (drawn, "")
+            alt = f"{self._alt.format(**values)} {words}".strip()
+            self.image.value = course.picture(figure, alt, quick=True)
+
+
+def explore(
+    draw: Callable,
+    alt: str,
+    *,
+    labels: Mapping[str, str] | None = None,
+    start: Mapping[str, Any] | None = None,
+    **choices: Sequence,
+) -> Explorer:
     """A picture with one slider per keyword of `draw`.
 
     Args:
-        draw: called with one value per slider, returns a Matplotlib figure.
+        draw: called with one value per slider, returns a Matplotlib figure, or a pair: a figure,
+            and what it shows in words.
         alt: what the picture shows; `{keyword}` is filled in with the slider's value.
-        choices: for each keyword of `draw` the values its slider goes through. The middle one
-            comes first.
+        labels: keyword -> what stands beside its slider, with the unit; by default the keyword.
+        start: keyword -> the value that comes first; by default the middle one.
+        choices: for each keyword of `draw` the values its slider goes through.
 
     Returns:
-        An `ipywidgets.VBox`: the sliders, then the picture. As the last line of a cell it shows
-        itself. The picture is HTML with alt text: no output area that flickers.
+        The sliders, then the picture. As the last line of a cell it shows itself. The picture is
+        HTML with alt text: no output area that flickers. Errors of `draw` stand in its place.
     """
-    import ipywidgets
-
-    sliders = {
-        name: ipywidgets.SelectionSlider(
-            options=[(f"{value:g}", value) for value in values],
-            value=values[len(values) // 2],
-            description=name,
-            continuous_update=False,
-        )
-        for name, values in choices.items()
-    }
-    image = ipywidgets.HTML()
-
-    def redraw(_change: Any = None) -> None:
-        values = {name: slider.value for name, slider in sliders.items()}
-        image.value = course.picture(draw(**values), alt.format(**values))
-
-    redraw()
-    for slider in sliders.values():
-        slider.observe(redraw, names="value")
-    return ipywidgets.VBox([*sliders.values(), image])
+    return Explorer(draw, alt, choices, labels or {}, start or {})
 
 
-def progress(steps: int | None, seconds: float | None, done: int = 0) -> "LiveCurve | Bar":
-    """What shows a training that runs until `steps` or `seconds`: a curve in a notebook, a bar in
-    a terminal. `done` steps were made before, in a run that goes on."""
-    return (LiveCurve if in_notebook() else Bar)(steps, seconds, done)
+def nearest(values: Sequence, wanted: Any) -> int:
+    """The index of the value that is nearest to the wanted one."""
+    return min(range(len(values)), key=lambda i: abs(values[i] - wanted))
 
 
-def in_notebook() -> bool:
-    """Does this code run in a kernel (JupyterLab, Notebook, Colab, VS Code …)?"""
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    return getattr(shell, "kernel", None) is not None
+@contextmanager
+def show_errors(place: ipywidgets.HTML) -> Any:
+    """What fails in here is told in the page, and raised: outside of a cell nobody sees a
+    traceback."""
+    try:
+        yield
+    except Exception as error:
+        place.value = sorry(error)
+        raise
 
 
-class LiveCurve:
-    """The learning curve of a training, redrawn in one place while it grows.
-
-    `update` with the run so far after each update of the policy, `close` with the whole run: a
-    still figure remains. The output is HTML with an `<img>`, replaced through its display id: it
-    needs no widget and leaves nothing behind that a static page could not show.
-    """
-
-    def __init__(self, steps: int | None, seconds: float | None, done: int = 0) -> None:
-        from IPython.display import display
-
-        self.clock = _Clock(steps, seconds, done)
-        self._next = 0.0  # s, when the next picture is due
-        self._handle = display(_page("starting …"), raw=True, display_id=True)
-
-    def update(self, run: "Run") -> None:
-        """Redraw, unless that was done a moment ago."""
-        if time.perf_counter() < self._next:
-            return
-        start = time.perf_counter()
-        bar = f'<progress value="{self.clock.share(run):.3f}" style="width: 14em"></progress>'
-        note = "The stop button (■) ends the training and keeps what was learned."
-        status = f"{bar} {html.escape(self.clock.status(run))}<br><small>{note}</small>"
-        self._handle.update(_page(status, _curve(run)), raw=True)
-        end = time.perf_counter()
-        self._next = end + max(REDRAW_EVERY, (end - start) / DRAWING_SHARE)
-
-    def close(self, run: "Run") -> None:
-        """Leave the last picture."""
-        if len(run.curve.get("steps", ())):
-            summary = self.clock.summary(run)
-            page = _page(html.escape(summary), _curve(run)) | {"text/plain": summary}
-            self._handle.update(page, raw=True)
-        else:
-            self._handle.update(_page("no update was finished"), raw=True)
-
-
-class Bar:
-    """The same for a terminal: a bar with the steps, the time left and the return so far."""
-
-    def __init__(self, steps: int | None, seconds: float | None, done: int = 0) -> None:
-        from tqdm import tqdm
-
-        self.clock = _Clock(steps, seconds, done)
-        self._bar = tqdm(total=steps, initial=done, unit=" steps", unit_scale=True)
-
-    def update(self, run: "Run") -> None:
-        """Move the bar."""
-        self._bar.set_postfix_str(_return(run), refresh=False)
-        self._bar.update(run.curve["steps"][-1] - self._bar.n)
-        if self._bar.total is None:
-            self._bar.set_postfix_str(self.clock.status(run))
-
-    def close(self, run: "Run") -> None:
-        """End the line."""
-        self._bar.close()
-
-
-class _Clock:
-    """How far a training is, in words."""
-
-    def __init__(self, steps: int | None, seconds: float | None, done: int) -> None:
-        self.steps, self.seconds, self.done = steps, seconds, done
-        self.started = time.perf_counter()
-
-    def share(self, run: "Run") -> float:
-        """The part that is done, 0 … 1, by the limit that is nearer."""
-        by_steps = by_time = 0.0
-        if self.steps:
-            by_steps = (run.curve["steps"][-1] - self.done) / max(self.steps - self.done, 1)
-        if self.seconds:
-            by_time = (time.perf_counter() - self.started) / self.seconds
-        return min(max(by_steps, by_time), 1.0)
-
-    def status(self, run: "Run") -> str:
-        """Steps, time, time left, return."""
-        elapsed, share = time.perf_counter() - self.started, self.share(run)
-        left = f"about {elapsed * (1 - share) / share:.0f} s left" if share else "starting"
-        return f"{run.curve['steps'][-1]:,.0f} steps in {elapsed:.0f} s, {left}, {_return(run)}"
-
-    def summary(self, run: "Run") -> str:
-        """What came out, for those who see no picture too."""
-        ending = ", stopped by hand" if run.stopped == "interrupted" else ""
-        elapsed = time.perf_counter() - self.started
-        return (
-            f"{run.curve['steps'][-1]:,.0f} steps in {elapsed:.0f} s{ending}. "
-            f"At the end: {_return(run)}."
-        )
-
-
-def _return(run: "Run") -> str:
-    last = run.curve["return"][-1]
-    return f"mean return {last:.2f}" if last == last else "no episode has ended yet"
-
-
-def _curve(run: "Run") -> str:
-    import matplotlib as mpl
-
-    from quadlib import plots
-
-    with mpl.rc_context():
-        plots.use_style()
-        figure = plots.learning_curve(run)
-        figure.set_size_inches(7, 2.8)
-        return course.picture(figure, f"Learning curve over environment steps; {_return(run)}.")
-
-
-def _page(status: str, picture: str = "") -> dict[str, str]:
-    return {"text/html": f"<div>{status}</div>{picture}", "text/plain": "(training)"}
+def sorry(error: Exception) -> str:
+    """An error as HTML."""
+    text = html.escape(f"{type(error).__name__}: {error}")
+    return f'<pre role="alert" style="white-space: pre-wrap">✗ {text}</pre>'

@@ -1,110 +1,58 @@
-import re
-from types import SimpleNamespace
+"""Sliders: every value draws, and nothing that fails is swallowed."""
 
-import numpy as np
+import matplotlib.pyplot as plt
 import pytest
+from toys import picture_of
 
 from quadlib import widgets
 
-pytest.importorskip("ipywidgets")
+
+def plot(size, shift):
+    figure, axes = plt.subplots()
+    axes.plot([0, size], [shift, 1])
+    return figure
 
 
 def test_explore_draws_the_middle_first_and_then_each_choice():
-    plt = pytest.importorskip("matplotlib.pyplot")
-    seen = []
-
-    def draw(size, shift):
-        seen.append((size, shift))
-        figure, axes = plt.subplots()
-        axes.plot([0, size], [shift, 1])
-        return figure
-
-    box = widgets.explore(draw, "size {size}, shift {shift}", size=[1, 2, 3], shift=[0.5])
-    size, _, image = box.children
-    assert seen == [(2, 0.5)] and 'alt="size 2, shift 0.5"' in image.value
-    before = image.value
-    size.value = 3
-    assert seen[-1] == (3, 0.5) and image.value != before
+    box = widgets.explore(plot, "size {size}, shift {shift}", size=[1, 2, 3], shift=[0.5])
+    assert box.values == {"size": 2, "shift": 0.5}
+    assert 'alt="size 2, shift 0.5"' in box.image.value
+    before = picture_of(box)
+    box.sliders["size"].value = 3
+    assert 'alt="size 3, shift 0.5"' in box.image.value and picture_of(box) != before
+    assert not plt.get_fignums()
 
 
-def run_after(updates, stopped="running"):
-    steps = 100.0 * np.arange(1, updates + 1)
-    return SimpleNamespace(curve={"steps": steps, "return": steps / 50}, stopped=stopped)
+def test_labels_start_values_and_words():
+    box = widgets.explore(
+        lambda size: (plot(size, 0), f"Twice is {2 * size}."), "size {size}.",
+        labels={"size": "size (m)"}, start={"size": 2.9}, size=[1, 2, 3, 4, 5],
+    )  # fmt: skip
+    assert box.sliders["size"].description == "size (m)" and box.values == {"size": 3}
+    assert 'alt="size 3. Twice is 6."' in box.image.value
 
 
-class Screen:
-    """Stands for the notebook: keeps what is displayed and what replaces it."""
-
-    def __init__(self, monkeypatch):
-        import IPython.display
-
-        self.shown, self.updates, self.now = 0, [], 0.0
-        monkeypatch.setattr(IPython.display, "display", self.display)
-        monkeypatch.setattr(widgets.time, "perf_counter", lambda: self.now)
-        monkeypatch.setattr(widgets, "_curve", lambda run: "<img>")
-
-    def display(self, page, raw, display_id):
-        self.shown += 1
-        return self
-
-    def update(self, page, raw):
-        self.now += self.cost
-        self.updates.append(page["text/html"])
+def test_several_sliders_move_with_one_picture():
+    drawn = []
+    box = widgets.explore(
+        lambda **values: drawn.append(values) or plot(**values), "",
+        size=[1, 2, 3], shift=[0, 0.5, 1],
+    )  # fmt: skip
+    box.move(size=3, shift=0.1)
+    assert drawn[1:] == [{"size": 3, "shift": 0}]
+    box.sliders["shift"].value = 1
+    assert drawn[2:] == [{"size": 3, "shift": 1}]
 
 
-@pytest.mark.parametrize("cost, least", [(0.0, 2.0), (0.2, 5.0)])
-def test_live_curve_redraws_seldom_and_in_one_place(monkeypatch, cost, least):
-    """Every two seconds, and less often where a picture is expensive: 4 % of the time."""
-    screen = Screen(monkeypatch)
-    screen.cost = cost
-    curve = widgets.LiveCurve(steps=None, seconds=100.0)
-    times = []
-    for updates in range(1, 200):
-        screen.now = updates / 4
-        before = len(screen.updates)
-        curve.update(run_after(updates))
-        times += [updates / 4] * (len(screen.updates) - before)
-    assert screen.shown == 1
-    assert least <= np.diff(times).min() and np.diff(times).max() <= least + 0.5
+def test_what_fails_in_a_slider_is_seen_and_raised():
+    """Outside of a cell nobody sees a traceback."""
+    box = widgets.explore(lambda size: plot(1 / size, 0), "size {size}", size=[0, 1, 2])
+    with pytest.raises(ZeroDivisionError):
+        box.sliders["size"].value = 0
+    assert 'role="alert"' in box.image.value and "ZeroDivisionError" in box.image.value
+    box.sliders["size"].value = 2
+    assert "<img" in box.image.value
 
 
-def test_live_curve_says_how_far_it_is(monkeypatch):
-    screen = Screen(monkeypatch)
-    screen.cost = 0.0
-    curve = widgets.LiveCurve(steps=1000, seconds=100.0)
-    screen.now = 10.0
-    curve.update(run_after(5))  # half of the steps, a tenth of the time
-    assert "500 steps in 10 s, about 10 s left, mean return 10.00" in screen.updates[-1]
-    assert 'value="0.500"' in screen.updates[-1]
-    curve.close(run_after(6, "interrupted"))
-    assert "600 steps in 10 s, stopped by hand" in screen.updates[-1]
-    assert "progress" not in screen.updates[-1] and "<img>" in screen.updates[-1]
-
-
-def test_training_in_a_notebook_leaves_one_still_figure():
-    """A real kernel: one output in place, an image with alt text; the stop button keeps the run."""
-    pytest.importorskip("torch")
-    nbformat, client = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
-    small = "n_envs=2, n_steps=64, batch_size=64, n_epochs=1"
-    cells = [
-        f"import quadlib\nrun = quadlib.train('ppo', steps=512, {small})",
-        "def stop(run):\n    if run.curve['steps'][-1] >= 256: raise KeyboardInterrupt\n"
-        f"run = quadlib.train('ppo', seconds=60, on_update=stop, {small})",
-        "assert run.stopped == 'interrupted' and run.curve['steps'][-1] == 256, run.stopped",
-    ]
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
-    client.NotebookClient(notebook, timeout=120).execute()
-    for cell, words in zip(notebook.cells[:2], ("512 steps", "stopped by hand"), strict=True):
-        (output,) = cell.outputs
-        text = output["data"]["text/html"]
-        assert re.search(words, output["data"]["text/plain"])
-        assert re.search(words, text) and '<img alt="Learning curve' in text
-        assert "progress" not in text and "nan" not in text
-
-
-def test_training_in_a_terminal_shows_a_bar(capsys):
-    bar = widgets.progress(steps=1000, seconds=None)
-    assert isinstance(bar, widgets.Bar)
-    bar.update(run_after(5))
-    bar.close(run_after(5))
-    assert "500/1.00k" in capsys.readouterr().err
+def test_an_error_is_shown_as_text():
+    assert "&lt;script&gt;" in widgets.sorry(ValueError("<script>"))

@@ -120,3 +120,19 @@ class Diary:
     def pids(self) -> set[int]:
         """The processes, without this one."""
         return {int(entry.name) for entry in self.folder.iterdir()} - {os.getpid()}
+
+
+def picture_of(explorer) -> str:
+    """The pixels that a slider's widget shows, encoded; fails when it shows an error instead."""
+    assert "data:image/png" in explorer.image.value, explorer.image.value[:300]
+    return explorer.image.value.split("base64,")[1]
+
+
+def check_extremes(explorer) -> None:
+    """Move every slider of a widget to both ends and back; each picture differs from the last."""
+    for slider in explorer.sliders.values():
+        first = slider.index
+        for index in (0, len(slider.options) - 1, first):
+            moved, before = index != slider.index, picture_of(explorer)
+            slider.index = index
+            assert moved == (picture_of(explorer) != before), (slider.description, slider.label)

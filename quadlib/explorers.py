@@ -1,0 +1,289 @@
+"""Two things to play with: a leg with its motors, and a gait. Each is a function that simulates a
+second and draws it, and a widget with sliders over that function."""
+
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+import gymnasium
+import ipywidgets
+import numpy as np
+from matplotlib.figure import Figure
+
+import quadlib
+from quadlib import plots, widgets
+from quadlib.env import leg_model
+from quadlib.motor import RESISTANCE, SUPPLY_VOLTAGE, TORQUE_CONSTANT, DCMotor
+from quadlib.recording import Recording
+from quadlib.rewards import Step
+from quadlib.robot import CONTROL_STEP, GRAVITY, LEGS
+
+LEG = 2  # the leg that is moved: front right, which a view from the right shows
+BODY_MASS = 3.2  # kg, without legs and motors
+UPPER, LOWER = 0.115, 0.200  # m, length of the bars of a leg
+MOVE_SECONDS = 0.4  # how long the leg may take
+WALK_SECONDS = 1.0  # what a gait is judged by while a slider moves
+GAITS = {  # phases of the legs in the order of LEGS, in periods
+    "trot": (0, 0.5, 0.5, 0),  # diagonals together
+    "walk": (0, 0.25, 0.5, 0.75),  # one after the other
+    "pace": (0, 0, 0.5, 0.5),  # left, then right
+    "bound": (0, 0.5, 0, 0.5),  # front, then back
+    "pronk": (0, 0, 0, 0),  # all at once
+}
+
+
+class Diary(gymnasium.Wrapper):
+    """Keeps each `Step` of the present episode."""
+
+    def reset(self, **options: Any) -> Any:
+        self.steps: list[Step] = []
+        return self.env.reset(**options)
+
+    def step(self, action: np.ndarray) -> Any:
+        result = self.env.step(action)
+        self.steps.append(result[-1]["step"])
+        return result
+
+
+def play(
+    env: gymnasium.Env, action_at: Callable, seconds: float, label: str = "by hand"
+) -> tuple[list[Step], Recording]:
+    """The first seconds of an episode, with actions that are a function of the time in s."""
+    diary, ticks = Diary(env), count()
+    recording = quadlib.record(
+        lambda observation: action_at(next(ticks) * CONTROL_STEP),
+        diary, seconds=seconds, label=label,
+    )  # fmt: skip
+    return diary.steps, recording
+
+
+# ---- legs and motors -------------------------------------------------------------------------
+
+
+def draw_leg(
+    swing: float = 0.0,
+    extension: float = 0.3,
+    load: float = 0.0,
+    voltage: float = SUPPLY_VOLTAGE,
+    env: gymnasium.Env | None = None,
+) -> tuple[Figure, str]:
+    """What the robot does in 0.4 s when all legs are told where to go, and what the two motors of
+    its front right leg give.
+
+    Args:
+        swing, extension: of all legs, −1 … 1.
+        load: on the body, kg.
+        voltage: of the battery, V.
+        env: an environment without noise to use again.
+
+    Returns:
+        The figure, and what it shows in words.
+    """
+    world = (env or quadlib.make("MinitaurIdeal")).unwrapped
+    world.variations = world.variations.updated(
+        {"base_mass": 1 + load / BODY_MASS, "battery": voltage}
+    )
+    action = np.repeat([swing, -extension], 4)
+    steps, recording = play(world, lambda _: action, MOVE_SECONDS)
+    figure = Figure(figsize=(9, 3.8), layout="none")
+    left, right = (figure.add_axes((x, 0.13, w, 0.78)) for x, w in ((0.07, 0.43), (0.58, 0.4)))
+    ending = "it is down" if steps[-1].fallen else "it stands"
+    ending = f"after {steps[-1].time:.1f} s {ending}, {steps[-1].height:.2f} m high"
+    plots.draw_robot(left, recording, -1)
+    wish = _diamond(swing, extension, recording.poses[-1], world.robot.motors, steps[-1].pitch)
+    left.plot(*wish.T, ":", color=plots.COLORS["orange"], lw=2.5, label="where the leg should be")
+    left.legend(loc="upper left", fontsize=9)
+    left.set_title(ending, y=1.02)
+    left.set(xlim=(-0.45, 0.5), ylim=(-0.05, 0.48), xticks=[-0.4, 0, 0.4], yticks=[0, 0.2, 0.4])
+    words = _draw_motors(right, steps, voltage, leg_model(action)[2 * LEG : 2 * LEG + 2])
+    return figure, f"{ending[0].upper()}{ending[1:]}. {words}"
+
+
+def _diamond(
+    swing: float, extension: float, poses: np.ndarray, motors: list[int], pitch: float
+) -> np.ndarray:
+    """Hip, front knee, foot, back knee, hip, (5, 2) in m in the world's x and z: as commanded."""
+    middle, turn = np.pi - np.pi / 4 * (1.5 - extension), np.pi / 4 * swing
+    length = -UPPER * np.cos(middle) + np.sqrt(LOWER**2 - (UPPER * np.sin(middle)) ** 2)
+    angles = np.array([0, middle - turn, np.pi - turn, -middle - turn, 0]) + pitch  # from above
+    radii = np.array([0, UPPER, length, UPPER, 0])
+    hip = poses[np.array(motors[2 * LEG : 2 * LEG + 2]) + 1, :3].mean(axis=0)
+    return hip[[0, 2]] + radii[:, None] * np.transpose([np.sin(angles), np.cos(angles)])
+
+
+def _draw_motors(axes: Any, steps: list[Step], voltage: float, wanted: list[float]) -> str:
+    """Torque over speed: what the battery allows, and the way of the two motors of a leg."""
+    speed = np.linspace(-90, 90, 121)
+    motor = DCMotor(voltage)
+    low, high = (motor.applied_torques([width] * len(speed), speed) for width in (-1, 1))
+    axes.fill_between(speed, low, high, color=plots.COLORS["sky"], alpha=0.25, lw=0)
+    axes.plot(speed, high, color="0.3", lw=1)
+    axes.plot(speed, low, color="0.3", lw=1)
+    axes.text(-86, -4.7, "shaded: what the battery allows", color="0.3", fontsize=9)
+    words = []
+    looks = (("front", "blue", "-", "o"), ("back", "vermillion", "--", "^"))
+    for i, (name, color, line, mark) in enumerate(looks):  # in a right leg L turns the front half
+        number = 2 * LEG + i
+        speeds = [step.motor_speeds[number] for step in steps]
+        torques = [step.applied_torques[number] for step in steps]
+        missing = np.degrees(wanted[i] - steps[-1].motor_angles[number])
+        heat = RESISTANCE * _current(steps[-1], number, voltage) ** 2
+        missing, torque = round(missing) + 0, round(torques[-1], 1) + 0  # no "-0"
+        words.append(f"{name} motor: {missing}° short, {torque} N·m, {heat:.0f} W of heat")
+        axes.plot(speeds, torques, line, color=plots.COLORS[color], lw=1.2)
+        axes.plot(speeds[-1], torques[-1], mark, ms=10, label=words[-1],
+                  color=plots.COLORS[color], markeredgecolor="white")  # fmt: skip
+    axes.set_title("the two motors of the front right leg", y=1.02)
+    axes.set(xlabel="speed (rad/s)", ylabel="torque (N·m)", xlim=(-90, 90), ylim=(-5, 6.2))
+    axes.set(xticks=[-80, 0, 80], yticks=[-3, 0, 3])
+    axes.legend(loc="upper left", fontsize=9)
+    return "; ".join(words) + "."
+
+
+def _current(step: Step, motor: int, voltage: float) -> float:
+    """Through a motor, A: what the back-EMF leaves of the voltage, over the resistance."""
+    commands = leg_model(step.action)
+    width = DCMotor().pulse_widths(commands, step.motor_angles, step.motor_speeds)[motor]
+    return (width * voltage - TORQUE_CONSTANT * step.motor_speeds[motor]) / RESISTANCE
+
+
+def leg_and_motor() -> widgets.Explorer:
+    """Sliders over `draw_leg`."""
+    env = quadlib.make("MinitaurIdeal")  # its own: a slider may move while a cell runs
+    return widgets.explore(
+        lambda **values: draw_leg(**values, env=env),
+        alt="The robot from its right beside the torque and speed of two motors; all legs at swing "
+        "{swing:g} and extension {extension:g}, {load:g} kg on its back, {voltage:g} V.",
+        labels={"load": "load (kg)", "voltage": "battery (V)"},
+        start={"swing": 0, "extension": 0.3, "load": 0, "voltage": SUPPLY_VOLTAGE},
+        swing=np.linspace(-0.6, 0.6, 9),
+        extension=np.linspace(-0.6, 1, 9).round(1),
+        load=[0, 1, 2, 3, 4, 6, 8],
+        voltage=[8, 10, 12, 14, 16],
+    )
+
+
+# ---- gaits -----------------------------------------------------------------------------------
+
+
+def cost_of_transport(steps: list[Step], mass: float) -> float:
+    """Joules to carry a newton for a metre: power / (weight · speed); inf without a way forward."""
+    power, speed = np.mean([step.power for step in steps]), steps[-1].x / steps[-1].time
+    return float(power / (mass * -GRAVITY * speed)) if speed > 0.02 else np.inf
+
+
+def describe(steps: list[Step], mass: float) -> str:
+    """How far, how fast and at what cost."""
+    end, cost = steps[-1], cost_of_transport(steps, mass)
+    return (
+        f"{end.x + 0.0:.2f} m in {end.time:.1f} s, {np.mean([s.power for s in steps]):.0f} W, "
+        + (f"cost of transport {cost:.1f}" if np.isfinite(cost) else "no way forward")
+        + (", then it falls" if end.fallen else "")
+    )
+
+
+def draw_gait(
+    action_at: Callable, seconds: float = WALK_SECONDS, env: gymnasium.Env | None = None
+) -> tuple[Figure, str]:
+    """What a gait comes to: the robot at the end of its walk, its legs on the way, its footfalls.
+
+    Args:
+        action_at: time in s -> action (8,).
+        seconds: of the walk.
+        env: an environment to use again.
+
+    Returns:
+        The figure, and what it shows in words.
+    """
+    world = (env or quadlib.make("MinitaurIdeal")).unwrapped
+    steps, recording = play(world, action_at, seconds)
+    words = describe(steps, world.robot.mass)
+    figure = Figure(figsize=(9, 4.1), layout="none")
+    above, below = (figure.add_axes((0.12, y, 0.86, h)) for y, h in ((0.44, 0.48), (0.13, 0.2)))
+    plots.draw_robot(above, recording, -1)
+    for frame in np.linspace(0, len(recording.time) - 1, 5).astype(int)[:-1]:
+        above.plot(*_right_legs(recording, world.robot, frame), color="0.6", lw=1.2)
+    path = recording.poses[:, 0]
+    above.plot(path[:, 0], path[:, 2], "--", color=plots.COLORS["blue"], lw=1.5)
+    above.set_title(words, y=1.02)
+    above.set(xlim=(-0.5, 1.3), ylim=(-0.03, 0.43), xlabel="x (m)", ylabel="z (m)")
+    above.set(xticks=[0, 0.5, 1], yticks=[0, 0.2, 0.4])
+    time = [step.time for step in steps]
+    for leg in range(4):
+        down = [step.contacts[leg] for step in steps]
+        below.fill_between(time, 3.1 - leg, 3.9 - leg, where=down, step="pre", color="C0")
+    below.set(yticks=[3.5, 2.5, 1.5, 0.5], ylim=(0, 4), xlim=(0, seconds), xlabel="time (s)")
+    below.set_xticks(np.linspace(0, seconds, 6))
+    below.set_yticklabels([name.replace("_", " ") for name in LEGS], fontsize=9)
+    return figure, f"{words[0].upper()}{words[1:]}."
+
+
+def _right_legs(recording: Recording, robot: Any, frame: int) -> np.ndarray:
+    """x and z of hips, knees and feet of the two right legs, (2, points) in m, nan between legs."""
+    points = []
+    for leg in (2, 3):
+        hips, knees = (
+            recording.poses[frame, np.array(links[2 * leg : 2 * leg + 2]) + 1, :3]
+            for links in (robot.motors, robot.feet)
+        )
+        foot = recording.feet[frame, leg]
+        points += [hips[0], knees[0], foot, knees[1], hips[1], np.full(3, np.nan)]
+    return np.transpose(points)[[0, 2]]
+
+
+class GaitMaker(ipywidgets.VBox):
+    """Sliders over a gait, a menu of well-known ones, and a button that walks it in 3D.
+
+    Args:
+        gait: (t, frequency, swing, lift, phases) -> action (8,); phases of the legs in periods,
+            in the order of `quadlib.robot.LEGS`.
+        seconds: of the walk in 3D.
+
+    Attributes:
+        explorer, menu, button, stage: what it is made of; `stage` holds the replay.
+        recording: the last walk in 3D.
+    """
+
+    def __init__(self, gait: Callable, seconds: float = 4.0) -> None:
+        self.gait, self.seconds, self.recording = gait, seconds, None
+        self._env = quadlib.make("MinitaurIdeal")  # its own: a slider may move while a cell runs
+        legs = [leg.replace("_", " ") for leg in LEGS]
+        self.explorer = widgets.explore(
+            lambda **values: draw_gait(self._action_at(values), env=self._env),
+            alt="The robot after a gait of {frequency:g} Hz, swing {swing:g}, lift {lift:g}, with "
+            "legs at phases {phase_0:g}, {phase_1:g}, {phase_2:g}, {phase_3:g}.",
+            labels={"frequency": "frequency (Hz)"} | {f"phase_{k}": legs[k] for k in range(4)},
+            start={"frequency": 2.5, "swing": 0.5, "lift": 0.3}
+            | {f"phase_{k}": phase for k, phase in enumerate(GAITS["trot"])},
+            frequency=np.arange(1, 4.6, 0.25),
+            swing=np.arange(0, 0.91, 0.1),
+            lift=np.arange(0, 0.61, 0.05),
+            **{f"phase_{k}": np.arange(0, 1, 0.125) for k in range(4)},
+        )
+        self.menu = ipywidgets.Dropdown(
+            options=list(GAITS), description="phases like a", style={"description_width": "9em"}
+        )
+        self.button = ipywidgets.Button(
+            description=f"Walk {seconds:g} s in 3D", icon="play", button_style="primary"
+        )
+        self.stage = ipywidgets.HTML(layout={"width": "100%"})
+        self.menu.observe(self._choose, names="value")
+        self.button.on_click(self.walk)
+        row = ipywidgets.HBox([self.menu, self.button], layout=widgets.ROW)
+        super().__init__([row, self.explorer, self.stage])
+
+    def walk(self, _button: Any = None) -> None:
+        """Walk the gait that the sliders say, and show the replay."""
+        with widgets.show_errors(self.stage):
+            _, recording = play(self._env, self._action_at(self.explorer.values), self.seconds)
+            self.recording = recording
+            self.stage.value = quadlib.replay(recording)._repr_html_()
+
+    def _choose(self, _change: Any) -> None:
+        phases = GAITS[self.menu.value]
+        self.explorer.move(**{f"phase_{k}": phase for k, phase in enumerate(phases)})
+
+    def _action_at(self, values: dict[str, float]) -> Callable:
+        others = {name: v for name, v in values.items() if not name.startswith("phase")}
+        phases = np.array([values[f"phase_{k}"] for k in range(4)])
+        return lambda t: self.gait(t, phases=phases, **others)
