@@ -4,11 +4,15 @@
     python notebooks/build.py 02 --execute         # run it first (budget: QUADLIB_BUDGET)
     python notebooks/build.py --check              # 1 when a notebook is not what src says
 
-Each `src/NAME.py` becomes `NAME.ipynb` (exercises as stubs) and `solutions/NAME.ipynb`.
+Each `src/NAME.py` becomes `NAME.ipynb` (exercises as stubs) and, if it has exercises,
+`solutions/NAME.ipynb`. In `src/00_index.py` a line `{{course}}` becomes the map of the course.
 
 How to write one (py:percent; see `src/01a_policy_gradients.py`):
-- The first cell is markdown and starts with `# Title`. The tool puts the badges under the title
-  and the set-up cell (SETUP below) after that cell. `quadlib` can be imported from there on.
+- The first cell is markdown and starts with `# Title`. It has a table of the parts, with columns
+  Part, You will be able to, Minutes, and a paragraph `You need: ...`, from which the index is made
+  (see `outline.py`). The tool puts the badges under the title and the set-up cell (SETUP below)
+  after that cell. `quadlib` can be imported from there on.
+- It ends with `## Summary on one page` and the references.
 - Prose, then at most about 15 lines of code, then something to look at. Ordinary Python only: no
   `%magic`, no `!command` (a failing one looks like success).
 - A figure: `course.show(figure, alt="what it shows")`. Sliders: `widgets.explore(draw, alt, ...)`,
@@ -36,23 +40,27 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+import outline
 from nbformat import NotebookNode
 
 HERE = Path(__file__).parent
-REPOSITORY = "OWNER/REPO"  # of the badges and of the set-up cell
-SITE = f"github/{REPOSITORY}/blob/main/notebooks"
+INDEX = "00_index"
+# Of the badges and of the set-up cell. Written by `make links REPO=owner/name BRANCH=main`.
+REPOSITORY = "OWNER/REPO"
+BRANCH = "main"
+COLAB = f"https://colab.research.google.com/github/{REPOSITORY}/blob/{BRANCH}/notebooks"
 BADGES = (
     "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
-    f"(https://colab.research.google.com/{SITE}/{{name}}.ipynb) "
+    f"({COLAB}/{{name}}.ipynb) "
     "[![Launch Binder](https://mybinder.org/badge_logo.svg)]"
-    f"(https://mybinder.org/v2/gh/{REPOSITORY}/main?urlpath=lab/tree/notebooks/{{name}}.ipynb)"
+    f"(https://mybinder.org/v2/gh/{REPOSITORY}/{BRANCH}?urlpath=lab/tree/notebooks/{{name}}.ipynb)"
 )
 SETUP = f"""\
 # Set-up: installs the course where it is missing (on Colab); elsewhere it does nothing.
 import importlib.util, os, subprocess, sys
 
 if importlib.util.find_spec("quadlib") is None:
-    source = os.environ.get("QUADLIB_SOURCE", "git+https://github.com/{REPOSITORY}")
+    source = os.environ.get("QUADLIB_SOURCE", "git+https://github.com/{REPOSITORY}@{BRANCH}")
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", source], check=True)
     importlib.invalidate_caches()"""
 SOLUTION = re.compile(r"^( *)### BEGIN SOLUTION\n.*?^ *### END SOLUTION", re.M | re.S)
@@ -82,12 +90,26 @@ def source_cells(name: str) -> list[NotebookNode]:
     return jupytext.read(HERE / "src" / f"{name}.py", fmt="py:percent").cells
 
 
+def forms(name: str) -> tuple[bool, ...]:
+    """Whether solved, of each notebook that a source becomes."""
+    return (False, True) if any("exercise" in tags(c) for c in source_cells(name)) else (False,)
+
+
+def course_map() -> str:
+    """Every notebook but the index, as Markdown."""
+    lessons = [outline.read(name, source_cells(name)[0].source) for name in names()]
+    return outline.as_markdown([one for one in lessons if one.name != INDEX], COLAB)
+
+
 def generate(name: str, solved: bool) -> NotebookNode:
     """The notebook that `src/NAME.py` says, without outputs."""
     title, *rest = source_cells(name)
     heading, _, text = title.source.partition("\n")
     if title.cell_type != "markdown" or not heading.startswith("# "):
         raise ValueError(f"src/{name}.py: the first cell must be markdown and start with '# Title'")
+    for cell in (title, *rest):
+        if cell.cell_type == "markdown" and "{{course}}" in cell.source:
+            cell.source = cell.source.replace("{{course}}", course_map())
     title.source = f"{heading}{' · solutions' * solved}\n\n{BADGES.format(name=name)}\n{text}"
     setup = nbformat.v4.new_code_cell(SETUP, metadata={"tags": ["setup"]})
     cells = [title, setup, *(cell for cell in rest if "wrong-answer" not in tags(cell))]
@@ -124,6 +146,8 @@ def execute(notebook: NotebookNode) -> None:
     notebook.metadata = copy.deepcopy(METADATA)
     paths = [str(HERE.parent), str(Path.home()) + os.sep, sys.prefix]
     for cell in notebook.cells:
+        if "setup" in tags(cell):
+            cell.execution_count = None  # `make links` changes its text and must lose nothing
         if cell.cell_type == "code":
             cell.outputs = [out for out in cell.outputs if WIDGET not in out.get("data", {})]
             if any(path in str(cell.outputs) for path in paths):
@@ -148,7 +172,7 @@ def differences(name: str) -> list[Path]:
 
     return [
         target(name, solved)
-        for solved in (False, True)
+        for solved in forms(name)
         if not target(name, solved).exists()
         or written(nbformat.read(target(name, solved), as_version=4))
         != written(generate(name, solved))
@@ -172,10 +196,12 @@ def main() -> int:
         for path in stale:
             print(f"{path.relative_to(HERE)} is not what src says: run notebooks/build.py")
         return bool(stale)
-    for name in chosen:
-        for solved in (False, True):
+    executed = chosen if options.execute else []
+    # The index lists them all: it is always brought up to date.
+    for name in [*chosen, *({INDEX} & set(names()) - set(chosen))]:
+        for solved in forms(name):
             notebook, path = generate(name, solved), target(name, solved)
-            if options.execute:
+            if name in executed:
                 execute(notebook)
             else:
                 keep_outputs(notebook, path)

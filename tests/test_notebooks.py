@@ -8,9 +8,12 @@ import sys
 import build
 import cells
 import nbformat
+import outline
 import pytest
 
 NAMES = build.names()
+LESSONS = [name for name in NAMES if name != build.INDEX]
+FILES = [(name, solved) for name in NAMES for solved in build.forms(name)]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -22,6 +25,20 @@ def test_no_notebook_without_source():
     generated = {path.stem for path in build.HERE.glob("*.ipynb")}
     generated |= {path.stem for path in (build.HERE / "solutions").glob("*.ipynb")}
     assert generated <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_objectives_times_and_summary(name):
+    """The table at the top is what the notebook then does, with the same minutes."""
+    texts = [c.source for c in build.source_cells(name) if c.cell_type == "markdown"]
+    found = outline.read(name, texts[0])
+    assert found.label and found.title and found.needs
+    headings = re.findall(r"^## (\d+) · .+ · (\d+) min$", "\n".join(texts), re.M)
+    assert headings == [(str(part.number), str(part.minutes)) for part in found.parts]
+    assert len(headings) >= 3 and all(part.able_to for part in found.parts)
+    assert 20 <= found.minutes <= 90, "a lecture is 90 minutes"
+    assert any("## Summary" in text for text in texts) and "## References" in texts[-1]
+    assert all(other in NAMES for other in found.before)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -50,8 +67,7 @@ def test_exercises_stay_together(name):
     assert set(text.split()) <= {"other"}
 
 
-@pytest.mark.parametrize("solved", [False, True])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("name", "solved"), FILES)
 def test_stored_outputs_are_clean(name, solved):
     """What a reader of the static page sees: no errors, no warnings, nothing without a kernel."""
     notebook = nbformat.read(build.target(name, solved), as_version=4)
@@ -86,5 +102,5 @@ def test_setup_cell_installs_from_where_it_is_told(tmp_path):
         done = subprocess.run(
             [sys.executable, "-c", script], env=environment, capture_output=True, text=True
         )
-        expected = source or f"git+https://github.com/{build.REPOSITORY}"
+        expected = source or f"git+https://github.com/{build.REPOSITORY}@{build.BRANCH}"
         assert done.stdout.split() == [expected, "True"], done.stderr

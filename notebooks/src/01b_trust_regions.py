@@ -17,7 +17,8 @@
 # | 5 PPO | replace the constraint by a penalty or by clipping, and say what is lost | 20 |
 # | 6 Side by side | compare eight algorithms fairly | 10 |
 #
-# You need: notebook 1a, or at least its summary; a little PyTorch (what `backward()` does).
+# You need: [notebook 1a](01a_policy_gradients.ipynb), or at least its summary; a little PyTorch
+# (what `backward()` does).
 # Equations have the slides' numbers. Claims are `assert`s: if a cell runs, its claim holds.
 # [Solutions](solutions/01b_trust_regions.ipynb) of the exercises are one click away.
 
