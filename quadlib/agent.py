@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save
@@ -135,6 +136,20 @@ class Agent:
             return cls(arrays, about)
         except Exception as error:  # whatever a stranger made of it
             raise ValueError(f"{path} cannot be read as an agent: {error}") from error
+
+
+def home_of(agent: Any) -> str:
+    """The id of the environment that an agent was trained in, "MinitaurIdeal" if it does not say.
+
+    Raises ValueError where that environment was made by a function, of which only the name is left.
+    """
+    env = str(getattr(agent, "about", {}).get("env", "MinitaurIdeal"))
+    if ":" in env or env in gymnasium.registry or f"quadlib/{env}-v0" in gymnasium.registry:
+        return env
+    raise ValueError(
+        f"the agent was trained in {env!r}, which is no registered environment (a function made "
+        "it?): give env= that function, or an id such as 'MinitaurIdeal'"
+    )
 
 
 def layers(arrays: Mapping[str, np.ndarray], network: str) -> list[tuple[np.ndarray, np.ndarray]]:

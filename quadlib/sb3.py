@@ -105,9 +105,15 @@ def agent_of(policy: ActorCriticPolicy, about: dict[str, Any] | None = None) -> 
     return Agent(arrays, about or {})
 
 
-def load_agent(policy: ActorCriticPolicy, agent: Agent) -> None:
-    """Put an agent's weights and statistics into a policy with networks of the same shapes."""
-    tensors = _tensors(policy)
+def load_agent(
+    policy: ActorCriticPolicy, agent: Agent, beginnings: tuple[str, ...] = ("",)
+) -> None:
+    """Put an agent's weights and statistics into a policy with networks of the same shapes.
+
+    Args:
+        beginnings: of the names of the arrays that are put in; by default all.
+    """
+    tensors = {k: v for k, v in _tensors(policy).items() if k.startswith(beginnings)}
     for name, tensor in tensors.items():
         array = agent.arrays.get(name)
         if array is None or array.shape != tuple(tensor.shape):

@@ -3,11 +3,11 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 import gymnasium
@@ -26,6 +26,9 @@ from quadlib.sb3 import agent_of, collect, new_model
 from quadlib.settings import Settings, settings_for
 from quadlib.store import Store, state_of
 from quadlib.vec_env import Workers
+
+if TYPE_CHECKING:
+    from quadlib.transfer import Start
 
 WINDOW = 20  # episodes in the mean training return
 
@@ -65,6 +68,7 @@ def train(
     progress: bool = True,
     on_update: Callable[[Run], Any] | None = None,
     processes: int | None = None,
+    start: "Start | None" = None,
     **changes: Any,
 ) -> Run:
     """Train an agent on all cores until `steps` or `seconds` are reached, whichever comes first.
@@ -80,6 +84,7 @@ def train(
         progress: show the curve as it grows in a notebook, a bar in a terminal.
         on_update: called with the run so far after each update. The stop button keeps the run.
         processes: workers; by default one per core. 0: all in this process.
+        start: what to begin with in place of random networks; see `quadlib.transfer`.
         **changes: settings of the algorithm by name, see `quadlib.settings`.
 
     Raises:
@@ -92,12 +97,15 @@ def train(
         raise ValueError("give steps=…, seconds=… or both, or the training never ends")
     settings = settings_for(algorithm, changes)
     plan = _plan(algorithm, settings, env, reward, seed)
+    plan["lineage"] = start.lineage(plan) if start else None
     store = Store(folder, plan) if folder is not None else None
     with one_thread(), Workers(_factory(env, reward), settings.n_envs, seed, processes) as workers:
         model = new_model(
             algorithm, settings, workers.observation_space, workers.action_space, seed
         )
-        trainer = _Trainer(model, workers, settings, seed, plan)
+        if start:
+            start.put_into(model)
+        trainer = _Trainer(model, workers, settings, seed, plan, start)
         if store:
             store.restore(trainer)
         stopped = None
@@ -133,10 +141,11 @@ class _Trainer:
     """One model, its workers and its curve."""
 
     def __init__(
-        self, model: OnPolicyAlgorithm, workers: Workers, settings: Settings, seed: int, plan: dict
-    ) -> None:
+        self, model: OnPolicyAlgorithm, workers: Workers, settings: Settings, seed: int, plan: dict,
+        start: "Start | None" = None,
+    ) -> None:  # fmt: skip
         self.model, self.workers, self.settings = model, workers, settings
-        self.seed, self.plan = seed, plan
+        self.seed, self.plan, self.start = seed, plan, start
         self.normalizer = model.policy.features_extractor
         self.updates = self.steps = 0
         self.seconds = 0.0
@@ -159,15 +168,17 @@ class _Trainer:
         # stored generators.
         set_random_seed(self.seed * 1_000_003 + self.updates)
         rollout = self.workers.play(self.agent, settings.n_steps, self.updates)
-        if self.updates == 0 and settings.normalize_observations:
+        first = settings.normalize_observations and self.normalizer.observation_count == 0
+        if first:
             self.normalizer.see_observations(rollout.observations)
         collect(model, rollout, settings)
         model.num_timesteps += rollout.rewards.size
         try:
-            model.train()
+            with self.start.during(self.updates, model.policy) if self.start else nullcontext():
+                model.train()
             # New statistics count from the next rollout on: within an update, the policy that is
             # improved is the policy that acted.
-            if self.updates > 0 and settings.normalize_observations:
+            if settings.normalize_observations and not first:
                 self.normalizer.see_observations(rollout.observations)
             trained = agent_of(model.policy)
         except ValueError as error:
