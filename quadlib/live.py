@@ -172,13 +172,13 @@ def _return(run: "Run") -> str:
 
 def _curve(run: "Run") -> str:
     import matplotlib as mpl
+    from matplotlib.figure import Figure  # pyplot would show it, were a cell to end just now
 
     from quadlib import plots
 
     with mpl.rc_context():
         plots.use_style()
-        figure = plots.learning_curve(run)
-        figure.set_size_inches(7, 2.8)
+        figure = plots.learning_curve(run, figure=Figure(figsize=(7, 2.8)))
         return course.picture(figure, f"Learning curve over environment steps; {_return(run)}.")
 
 

@@ -52,6 +52,7 @@ STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))  # no meaning by colour
 def learning_curve(
     runs: "Run | Mapping[str, Run | Sequence[Run]]",
     marks: Mapping[str, float] | None = None,
+    figure: Any = None,
 ) -> Any:
     """Mean training return over environment steps.
 
@@ -59,11 +60,13 @@ def learning_curve(
         runs: one run; or label -> run; or label -> runs with different seeds, drawn as their mean
             in a band from the lowest to the highest, with the number of seeds in the legend.
         marks: label -> return, drawn as horizontal lines.
+        figure: an empty one to draw in; by default a new one of pyplot's.
     """
     import matplotlib.pyplot as plt
 
     groups = runs if isinstance(runs, Mapping) else {"": runs}
-    figure, axes = plt.subplots()
+    figure = figure or plt.figure()
+    axes = figure.subplots()
     for (label, group), style in zip(groups.items(), STYLES * len(groups), strict=False):
         group = list(group) if isinstance(group, Sequence) else [group]
         last = min(run.curve["steps"][-1] for run in group)
