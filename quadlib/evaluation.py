@@ -1,6 +1,6 @@
 """How good is an agent? Episodes, and numbers that say how sure we are."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
@@ -127,26 +127,6 @@ def _rounded(value: float | int | bool, digits: int) -> float | int | bool | Non
     if not isinstance(value, float):
         return value
     return float(f"{value:.{digits}g}") if np.isfinite(value) else None
-
-
-# 97.5 % quantiles of Student's t with 1, 2 … 9 degrees of freedom (NIST/SEMATECH e-Handbook of
-# Statistical Methods, 1.3.6.7.2).
-STUDENT_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
-
-
-def seeds_interval(means: Sequence[float]) -> tuple[float, float]:
-    """95 % interval of the mean over trainings with different seeds, from each training's mean.
-
-    Student's t: with so few values a bootstrap interval is too narrow. One value says nothing about
-    others: (−inf, inf). Raises ValueError for more than 10; use `confidence_interval` there.
-    """
-    means = np.asarray(means, float)
-    if len(means) > len(STUDENT_T) + 1:
-        raise ValueError(f"this is for up to 10 seeds, not {len(means)}: use confidence_interval")
-    if len(means) == 1:
-        return -np.inf, np.inf
-    half = STUDENT_T[len(means) - 2] * means.std(ddof=1) / np.sqrt(len(means))
-    return float(means.mean() - half), float(means.mean() + half)
 
 
 class _Judge:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from toys import Diary, alive, random_agent
 
-from quadlib.evaluation import Evaluation, confidence_interval, evaluate, seeds_interval
+from quadlib.evaluation import Evaluation, confidence_interval, evaluate
 
 
 class Scripted(gymnasium.Env):
@@ -180,26 +180,3 @@ def test_the_interval_covers_the_truth_as_often_as_it_says():
     rng = np.random.default_rng(0)
     intervals = [confidence_interval(rng.normal(1.0, 3.0, 30), 0.9) for _ in range(100)]
     assert 0.8 <= np.mean([low <= 1.0 <= high for low, high in intervals]) <= 0.97
-
-
-def test_the_interval_over_seeds_by_hand():
-    """Mean 2, deviation 1, three seeds: 2 ± 4.303 / √3."""
-    low, high = seeds_interval([1.0, 2.0, 3.0])
-    assert (low, high) == pytest.approx((2 - 2.48434, 2 + 2.48434), abs=1e-5)
-
-
-def test_one_seed_says_nothing_about_others():
-    assert seeds_interval([7.0]) == (-np.inf, np.inf)
-
-
-def test_the_interval_over_five_seeds_covers_the_truth_as_often_as_it_says():
-    """A bootstrap of five would do so in 5 of 6 cases."""
-    rng = np.random.default_rng(0)
-    samples = rng.normal(1.0, 3.0, (2000, 5))
-    held = [low <= 1.0 <= high for low, high in map(seeds_interval, samples)]
-    assert 0.935 <= np.mean(held) <= 0.965
-
-
-def test_many_seeds_are_for_the_bootstrap():
-    with pytest.raises(ValueError, match="confidence_interval"):
-        seeds_interval(range(11))

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from quadlib import records
-from quadlib.evaluation import seeds_interval
+from quadlib.comparison import seeds_interval
 from quadlib.files import write
 
 README = Path(__file__).parents[2] / "README.md"
