@@ -6,7 +6,7 @@ PY = $(VENV)/bin/python
 FIRST = $(firstword $(sort $(wildcard notebooks/*.ipynb)) notebooks)
 ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help lab test check notebooks bench judge links runs results lint constraints clean
+.PHONY: help lab test check notebooks bench judge links runs studies results lint constraints clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -35,6 +35,9 @@ links: $(VENV)/.installed  ## point all links at your fork (make links REPO=owne
 
 runs: $(VENV)/.installed  ## train the long runs, or what is missing of them: hours (RUNS="ppo trpo")
 	$(PY) quadlib/agents/long_runs.py $(RUNS)
+
+studies: $(VENV)/.installed  ## the full studies of notebook 5 and their finalists: hours (STUDIES="ppo trpo")
+	$(PY) -W ignore quadlib/agents/tune.py $(STUDIES)
 
 results: $(VENV)/.installed  ## judge the long runs three ways, write the README's table (RUNS="ppo trpo")
 	$(PY) tests/judge/judge_runs.py $(RUNS)

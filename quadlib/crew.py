@@ -45,6 +45,18 @@ def crew(
         yield client, processes.replace_ended
 
 
+def wait_for_some(futures: list[distributed.Future], seconds: float = 1.0) -> list:
+    """Those that are done, as soon as there is one, or none after some seconds."""
+    try:
+        if futures:
+            distributed.wait(futures, timeout=seconds, return_when="FIRST_COMPLETED")
+        else:
+            time.sleep(seconds)  # no worker has come yet
+    except TimeoutError:
+        pass
+    return [future for future in futures if future.done()]
+
+
 class _Processes:
     """Worker processes that are kept at a number. A context manager."""
 

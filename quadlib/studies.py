@@ -3,8 +3,10 @@
 import fcntl
 import json
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -111,6 +113,50 @@ def alone(url: URL, name: str) -> Iterator[None]:
                 raise taken
             session.commit()
             yield
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a study has cost so far.
+
+    Attributes:
+        trials: finished ones by state, "COMPLETE", "PRUNED" and "FAIL".
+        steps: environment steps that they took together.
+        share: of the steps that as many whole trials would have taken.
+        seconds: wall time of all calls of `tune`.
+        cpu_seconds: what the trials' processes computed. On a machine with other work to do, this
+            over the number of cores says better what the study takes than the wall time.
+    """
+
+    trials: dict[str, int]
+    steps: int
+    share: float
+    seconds: float
+    cpu_seconds: float
+
+    def __str__(self) -> str:
+        counts = {name: self.trials.get(name, 0) for name in ("COMPLETE", "PRUNED", "FAIL")}
+        return (
+            f"{sum(counts.values())} trials ({counts['COMPLETE']} to their end, "
+            f"{counts['PRUNED']} stopped early, {counts['FAIL']} failed), {self.steps / 1e6:.2f} M "
+            f"steps ({self.share:.0%} of whole trials') in {self.seconds / 60:.0f} min, "
+            f"{self.steps / self.seconds:,.0f} steps/s, {self.cpu_seconds / 60:.0f} CPU minutes"
+        )
+
+
+def cost(study: optuna.Study) -> Cost:
+    """What a study's finished trials have cost."""
+    finished = [t for t in study.get_trials(deepcopy=False) if t.state.is_finished()]
+
+    def total(name: str) -> float:
+        return sum(trial.user_attrs.get(name, 0) for trial in finished)
+
+    whole = len(finished) * study.user_attrs["plan"]["steps"]
+    seconds = sum(session["seconds"] for session in study.user_attrs.get("sessions", []))
+    states = Counter(trial.state.name for trial in finished)
+    return Cost(
+        dict(states), total("steps"), total("steps") / max(whole, 1), seconds, total("cpu_seconds")
+    )
 
 
 def export(study: optuna.Study, path: str | Path) -> Path:

@@ -7,27 +7,24 @@ worker or caller is killed is trained again, under its own number.
 
 import time
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import distributed
 import numpy as np
 import optuna
 from optuna.distributions import distribution_to_json
-from optuna.pruners import SuccessiveHalvingPruner
-from optuna.samplers import RandomSampler, TPESampler
+from optuna.samplers import TPESampler
 from optuna.trial import TrialState
-from sqlalchemy.engine import URL
 
 import quadlib
-from quadlib.crew import crew
+from quadlib.crew import crew, wait_for_some
 from quadlib.spaces import SPACES, Space, checked_ranges, known_points
-from quadlib.studies import address, alone, connect, open_study
+from quadlib.studies import address, alone, open_study
+from quadlib.trial import MARKS, work
 
-MARKS = 10  # how often a trial reports its return
 RANDOM_TRIALS = 20  # before the sampler begins to learn from them
-KEEP = 3  # one trial in so many goes on at a fifth of its steps, and one of those at three fifths
 
+_work = work  # TEMP
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
@@ -115,12 +112,11 @@ def _hand_out(study, trials, space, seed, client, look_after, task, session) -> 
             while len(running) < threads and (trial := _next(study, trials, seed, begun)):
                 settings = space(trial)
                 trial.set_user_attr("settings", settings)
-                future = client.submit(_work, *task, trial.number, settings, pure=False)
+                future = client.submit(work, *task, trial.number, settings, pure=False)
                 running[future] = trial.number
             if not running and threads:
                 return
-            _wait(list(running))
-            for future in [future for future in running if future.done()]:
+            for future in wait_for_some(list(running)):
                 _finish(study, running.pop(future), future)
             session.tell(threads)
     finally:
@@ -143,16 +139,6 @@ def _next(study, trials, seed, begun) -> optuna.Trial | None:
     return study.ask() if sum(numbers) < trials else None
 
 
-def _wait(futures: list[distributed.Future]) -> None:
-    try:
-        if futures:
-            distributed.wait(futures, timeout=1, return_when="FIRST_COMPLETED")
-        else:
-            time.sleep(1)  # no worker has come yet
-    except TimeoutError:
-        pass
-
-
 def _finish(study: optuna.Study, number: int, future: distributed.Future) -> None:
     """Nothing to do: the worker has told the study. Unless it could not."""
     error = future.exception()
@@ -163,77 +149,6 @@ def _finish(study: optuna.Study, number: int, future: distributed.Future) -> Non
         study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
     elif error is not None:
         raise error
-
-
-@cache
-def _storage(url: URL) -> optuna.storages.BaseStorage:
-    return connect(url)
-
-
-def _work(url, name, algorithm, steps, env, reward, number, settings) -> None:
-    """One trial, in a worker process: train, report, tell the study how it ended."""
-    halving = SuccessiveHalvingPruner(min_resource=max(steps // 5, 1), reduction_factor=KEEP)
-    study = optuna.load_study(
-        study_name=name, storage=_storage(url), sampler=RandomSampler(), pruner=halving
-    )
-    frozen = study.get_trials(deepcopy=False)[number]
-    if frozen.state.is_finished():  # its last worker was killed after it had told
-        return
-    trial = optuna.Trial(study, frozen._trial_id)
-    watch = _Watch(trial, steps)
-    started, busy = time.perf_counter(), time.process_time()
-    value, state, reason = None, TrialState.COMPLETE, None
-    try:
-        run = quadlib.train(
-            algorithm, steps=steps, env=env, reward=reward, seed=number, progress=False,
-            processes=0, on_update=watch, **settings,
-        )  # fmt: skip
-        value = mean_return(run.curve, steps, steps)
-        if value is None:
-            state, reason = TrialState.FAIL, "no episode ended: is an episode longer than a trial?"
-    except optuna.TrialPruned:
-        state = TrialState.PRUNED
-    except Exception as error:
-        state, reason = TrialState.FAIL, f"{type(error).__name__}: {error}"
-    trial.set_user_attr("steps", watch.steps)
-    trial.set_user_attr("seconds", round(time.perf_counter() - started, 2))
-    trial.set_user_attr("cpu_seconds", round(time.process_time() - busy, 2))
-    if reason:
-        trial.set_user_attr("reason", reason)
-    study.tell(number, value, state=state, skip_if_finished=True)
-
-
-class _Watch:
-    """Reports a training's return at each mark, and ends it where it is not worth going on."""
-
-    def __init__(self, trial: optuna.Trial, budget: int) -> None:
-        self.trial, self.budget = trial, budget
-        self.steps = self.mark = 0
-
-    def __call__(self, run: Any) -> None:
-        self.steps = int(run.curve["steps"][-1])
-        mark = min(self.steps * MARKS // self.budget, MARKS)
-        if mark == self.mark:
-            return
-        self.mark = mark
-        value = mean_return(run.curve, mark * self.budget // MARKS, self.budget)
-        if value is None:
-            return
-        self.trial.report(value, mark * self.budget // MARKS)
-        if mark < MARKS and self.trial.should_prune():
-            raise optuna.TrialPruned
-
-
-def mean_return(curve: dict[str, np.ndarray], at: int, budget: int) -> float | None:
-    """Mean training return of a curve over the tenth of the budget that ends `at` a step.
-
-    Each point of the curve is a mean over 20 episodes, exploration included, so this lags behind
-    the policy: 20 whole episodes of the robot are 20,000 steps. None while no episode has ended.
-    """
-    rows = curve["steps"] > at - budget / MARKS
-    returns = curve["return"][rows]
-    returns = returns[np.isfinite(returns)]
-    return float(returns.mean()) if len(returns) else None
 
 
 class _Session:

@@ -1,0 +1,49 @@
+"""The full studies of notebook 5, by one command that can be killed and called again:
+
+    make studies (STUDIES="ppo trpo")
+
+A study grows in `.cache/studies.db`. When it is finished, it is kept as `studies/NAME.json` beside
+this file, and the best five trials, the slides' settings and the defaults are trained again with
+three new seeds each: `studies/NAME_finalists.csv`.
+"""
+
+import argparse
+
+from quadlib.finalists import agreement, train_again
+from quadlib.settings import SLIDES
+from quadlib.studies import SHIPPED, cost, export
+from quadlib.tuning import tune
+
+# name: (trials, steps of each, steps of a finalist)
+PLANS = {"ppo": (100, 100_000, 500_000), "trpo": (100, 200_000, 500_000)}
+
+
+def main() -> None:
+    """Make what is missing of the studies that are asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help=f"all by default: {', '.join(PLANS)}")
+    parser.add_argument("--storage", default=".cache/studies.db", help="a file or PostgreSQL URL")
+    parser.add_argument("--no-finalists", action="store_true", help="the study alone")
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(PLANS):
+        parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(PLANS)}")
+    for name in options.names or PLANS:
+        trials, steps, long = PLANS[name]
+        study = tune(name, trials=trials, steps=steps, storage=options.storage)
+        export(study, SHIPPED / f"{name}.json")
+        print(f"{name}: {cost(study)}; the slides needed about 24 hours")
+        if options.no_finalists:
+            continue
+        again = train_again(
+            study, SHIPPED / f"{name}_finalists.csv", steps=long,
+            others={"slides": SLIDES[name], "defaults": {}},
+        )  # fmt: skip
+        for at in (steps, long):
+            held = agreement(study, again, at)
+            print(f"{name}: order held at {at:,} steps: {held}")
+            for finalist, returns in zip(again.names, again.at(at), strict=True):
+                print(f"  {finalist:>8}: {returns.mean():.2f}", [f"{each:.2f}" for each in returns])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""One trial of a study, as a worker process trains it."""
+
+import time
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.pruners import SuccessiveHalvingPruner
+from optuna.samplers import RandomSampler
+from optuna.trial import TrialState
+from sqlalchemy.engine import URL
+
+import quadlib
+from quadlib.studies import connect
+
+MARKS = 10  # how often a trial reports its return
+KEEP = 3  # one trial in so many goes on at a fifth of its steps, and one of those at three fifths
+
+
+@cache
+def _storage(url: URL) -> optuna.storages.BaseStorage:
+    return connect(url)
+
+
+def work(
+    url: URL,
+    name: str,
+    algorithm: str,
+    steps: int,
+    env: str | Callable,
+    reward: Callable | None,
+    number: int,
+    settings: dict[str, Any],
+) -> None:
+    """Train trial `number` of study `name`, report, tell the study how it ended and why.
+
+    The trial's attributes are then `steps` and `seconds` (wall time), `cpu_seconds` of this
+    process, and the `reason` where it failed.
+    """
+    halving = SuccessiveHalvingPruner(min_resource=max(steps // 5, 1), reduction_factor=KEEP)
+    study = optuna.load_study(
+        study_name=name, storage=_storage(url), sampler=RandomSampler(), pruner=halving
+    )
+    frozen = study.get_trials(deepcopy=False)[number]
+    if frozen.state.is_finished():  # its last worker was killed after it had told
+        return
+    trial = optuna.Trial(study, frozen._trial_id)
+    watch = _Watch(trial, frozen.last_step or 0, steps)
+    started, busy = time.perf_counter(), time.process_time()
+    value, state, reason = None, TrialState.COMPLETE, None
+    try:
+        run = quadlib.train(
+            algorithm, steps=steps, env=env, reward=reward, seed=number, progress=False,
+            processes=0, on_update=watch, **settings,
+        )  # fmt: skip
+        value = mean_return(run.curve, steps, steps)
+        if value is None:
+            state, reason = TrialState.FAIL, "no episode ended: is an episode longer than a trial?"
+    except optuna.TrialPruned:
+        state = TrialState.PRUNED
+    except Exception as error:
+        state, reason = TrialState.FAIL, f"{type(error).__name__}: {error}"
+    trial.set_user_attr("steps", watch.steps)
+    trial.set_user_attr("seconds", round(time.perf_counter() - started, 2))
+    trial.set_user_attr("cpu_seconds", round(time.process_time() - busy, 2))
+    if reason:
+        trial.set_user_attr("reason", reason)
+    study.tell(number, value, state=state, skip_if_finished=True)
+
+
+class _Watch:
+    """Reports a training's return at each mark, and ends it where it is not worth going on.
+
+    A trial that is trained again passes the marks that it had reached before without a word.
+    """
+
+    def __init__(self, trial: optuna.Trial, reached: int, budget: int) -> None:
+        self.trial, self.reached, self.budget = trial, reached, budget
+        self.steps = self.mark = 0
+
+    def __call__(self, run: Any) -> None:
+        self.steps = int(run.curve["steps"][-1])
+        mark = min(self.steps * MARKS // self.budget, MARKS)
+        if mark == self.mark:
+            return
+        self.mark, at = mark, mark * self.budget // MARKS
+        value = mean_return(run.curve, at, self.budget)
+        if value is None or at <= self.reached:
+            return
+        self.trial.report(value, at)
+        if mark < MARKS and self.trial.should_prune():
+            raise optuna.TrialPruned
+
+
+def mean_return(curve: dict[str, np.ndarray], at: int, budget: int) -> float | None:
+    """Mean training return of a curve over the tenth of the budget that ends `at` a step.
+
+    Each point of the curve is a mean over 20 episodes, exploration included, so this lags behind
+    the policy: 20 whole episodes of the robot are 20,000 steps. None while no episode has ended.
+    """
+    rows = curve["steps"] > at - budget / MARKS
+    returns = curve["return"][rows]
+    returns = returns[np.isfinite(returns)]
+    return float(returns.mean()) if len(returns) else None
