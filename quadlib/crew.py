@@ -36,8 +36,8 @@ def crew(
         return
     with (
         distributed.LocalCluster(
-            n_workers=0, processes=False, dashboard_address=None, protocol="tcp",
-            silence_logs=logging.CRITICAL,
+            n_workers=0, processes=False, protocol="tcp", silence_logs=logging.CRITICAL,
+            scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
         ) as cluster,
         distributed.Client(cluster) as client,
         _Processes(cluster.scheduler_address, available_cores()) as processes,
