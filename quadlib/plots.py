@@ -53,14 +53,16 @@ def learning_curve(
     runs: "Run | Mapping[str, Run | Sequence[Run]]",
     marks: Mapping[str, float] | None = None,
     figure: Any = None,
+    over: str = "steps",
 ) -> Any:
-    """Mean training return over environment steps.
+    """Mean training return over environment steps or wall time.
 
     Args:
         runs: one run; or label -> run; or label -> runs with different seeds, drawn as their mean
             in a band from the lowest to the highest, with the number of seeds in the legend.
         marks: label -> return, drawn as horizontal lines.
         figure: an empty one to draw in; by default a new one of pyplot's.
+        over: "steps" or "seconds", drawn as minutes.
     """
     import matplotlib.pyplot as plt
 
@@ -69,20 +71,24 @@ def learning_curve(
     axes = figure.subplots()
     for (label, group), style in zip(groups.items(), STYLES * len(groups), strict=False):
         group = list(group) if isinstance(group, Sequence) else [group]
-        last = min(run.curve["steps"][-1] for run in group)
-        longest = max((run.curve["steps"] for run in group), key=len)
-        steps = longest[longest <= last]
-        returns = [np.interp(steps, run.curve["steps"], run.curve["return"]) for run in group]
+        places = [run.curve[over] / (60 if over == "seconds" else 1) for run in group]
+        last, longest = min(place[-1] for place in places), max(places, key=len)
+        along = longest[longest <= last]
+        returns = [
+            np.interp(along, place, run.curve["return"])
+            for place, run in zip(places, group, strict=True)
+        ]
         if len(group) > 1:
             label = f"{label} ({len(group)} seeds)"
-            axes.fill_between(steps, np.min(returns, 0), np.max(returns, 0), alpha=0.25)
-        axes.plot(steps, np.mean(returns, 0), linestyle=style, label=label)
+            axes.fill_between(along, np.min(returns, 0), np.max(returns, 0), alpha=0.25)
+        axes.plot(along, np.mean(returns, 0), linestyle=style, label=label)
     for label, value in (marks or {}).items():
         axes.axhline(value, color="0.5", linewidth=1)
         axes.annotate(label, (1, value), xycoords=("axes fraction", "data"), color="0.3",
                       ha="right", va="bottom", fontsize=9)  # fmt: skip
-    axes.set(xlabel="environment steps", ylabel="mean return", xlim=(0, None))
-    axes.xaxis.set_major_formatter("{x:,.0f}")
+    xlabel = {"steps": "environment steps", "seconds": "wall time (minutes)"}[over]
+    axes.set(xlabel=xlabel, ylabel="mean return", xlim=(0, None))
+    axes.xaxis.set_major_formatter("{x:,.0f}" if over == "steps" else "{x:g}")
     if any(groups):
         axes.legend(loc="upper left")
     return figure

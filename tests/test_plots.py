@@ -93,6 +93,17 @@ def test_learning_curve_of_seeds_is_their_mean_in_a_band():
     plt.close(figure)
 
 
+def test_learning_curve_over_wall_time_is_in_minutes():
+    """Runs of 2 and 3 minutes: the mean up to where the faster one ends."""
+    slow, fast = run_of([0, 2, 4]), run_of([2, 4])
+    slow.curve["seconds"], fast.curve["seconds"] = np.array([60.0, 120, 180]), np.array([60.0, 90])
+    (axes,) = plots.learning_curve({"ppo": [slow, fast]}, over="seconds").axes
+    assert axes.get_xlabel() == "wall time (minutes)"
+    np.testing.assert_array_equal(axes.lines[0].get_xdata(), [1])
+    np.testing.assert_array_equal(axes.lines[0].get_ydata(), [1])
+    plt.close(axes.figure)
+
+
 def test_reward_terms_shows_each_term_and_their_sum():
     figure = plots.reward_terms(run_of([0.0, 2.0]))
     drawn = {line.get_label(): list(line.get_ydata()) for line in figure.axes[0].lines[1:]}
