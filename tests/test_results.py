@@ -2,6 +2,7 @@
 
 import runpy
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from toys import random_agent
 
 from quadlib import records
 from quadlib.agents import results
-from quadlib.evaluation import Evaluation
+from quadlib.evaluation import Evaluation, evaluate
 
 sys.path.append(str(Path(__file__).parent / "judge"))
 import judge_runs
@@ -130,6 +131,22 @@ def test_our_judges_play_in_the_slides_environment_in_their_physics(tmp_path, mo
         (given, options), about = judge_runs.JUDGES[name](path, "stochastic", 4)
         assert given[1:] == (4, "Minitaur", 1_000_000, False) and options == {"physics": name}
         assert about["physics"] == name and about["first_seed"] == 1_000_000
+
+
+def test_a_condition_is_judged_with_the_policys_mean_alone(tmp_path, asked, monkeypatch):
+    monkeypatch.setitem(judge_runs.JUDGES, "heavy", judge_runs.JUDGES["fast"])
+    judge_runs.judge_run(kept(tmp_path, "ppo", 0), ["heavy"], 2)
+    assert [mode for _, _, mode, _ in asked] == ["deterministic"]
+
+
+def test_a_light_and_a_heavy_robot_are_what_they_are_called(monkeypatch):
+    """The cost of transport knows the mass: 6 kg, less or more a fifth."""
+    monkeypatch.setattr(judge_runs, "evaluate", partial(evaluate, max_steps=60, processes=1))
+    path = Path(results.__file__).with_name("first_gait.safetensors")
+    for name, mass in (("light", 4.8), ("heavy", 7.2)):
+        result, about = judge_runs.JUDGES[name](path, "deterministic", 1)
+        found = result.powers / (result.costs_of_transport * 10.0 * result.speeds)
+        assert found == pytest.approx(mass, rel=0.01), about
 
 
 def test_results_run_as_a_command_without_the_judge(monkeypatch):

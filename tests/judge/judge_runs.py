@@ -1,13 +1,15 @@
 """Judges the kept long runs three ways: in `fast` and `reference` physics, and in pybullet_envs.
 
 In each, 100 episodes with the policy's mean and 100 with samples of it, in the slides' environment
-(in pybullet_envs with its own randomizer). What is judged already is not judged again: kill it and
-call it again as you like. Without names: all runs that have a row in the README.
+(in pybullet_envs with its own randomizer). Then 100 each with the mean on a light robot, a heavy
+one, and one that is pushed. What is judged already is not judged again: kill it and call it again
+as you like. Without names: all runs that have a row in the README.
 """
 
 import argparse
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import judge
 
@@ -20,12 +22,12 @@ from quadlib.evaluation import Evaluation, evaluate
 ENV = "Minitaur"
 
 
-def ours(physics: str, path: Path, mode: str, episodes: int) -> tuple[Evaluation, dict]:
+def ours(path: Path, mode: str, episodes: int, **options: Any) -> tuple[Evaluation, dict]:
     """Episodes in quadlib's own simulation, and how they were played."""
-    about = {"env": ENV, "physics": physics, "first_seed": judge.SEED}
     result = evaluate(
-        Agent.load(path), episodes, ENV, judge.SEED, mode == "deterministic", physics=physics
+        Agent.load(path), episodes, ENV, judge.SEED, mode == "deterministic", **options
     )
+    about = {"env": ENV, "first_seed": judge.SEED, **options}
     return result, about | {"versions": {"quadlib": quadlib.__version__}}
 
 
@@ -37,16 +39,20 @@ def foreign(path: Path, mode: str, episodes: int) -> tuple[Evaluation, dict]:
 
 
 JUDGES = {
-    "fast": partial(ours, "fast"),
-    "reference": partial(ours, "reference"),
+    "fast": partial(ours, physics="fast"),
+    "reference": partial(ours, physics="reference"),
     "pybullet_envs": foreign,
+    "light": partial(ours, variations={"base_mass": 0.8, "leg_mass": 0.8}),
+    "heavy": partial(ours, variations={"base_mass": 1.2, "leg_mass": 1.2}),
+    "pushed": partial(ours, variations={"push": 20.0}),  # N, for 0.1 s: a third of a m/s
 }
+CONDITIONS = ("light", "heavy", "pushed")  # judged with the policy's mean alone
 
 
 def judge_run(path: Path, judges: list[str], episodes: int) -> None:
     """Judge one record as far as it is not judged."""
     for name in judges:
-        for mode in judge.MODES:
+        for mode in judge.MODES[:1] if name in CONDITIONS else judge.MODES:
             done = records.judgements(path)["judges"].get(name, {}).get(mode)
             if done is None or len(done["episodes"]["returns"]) < episodes:
                 result, about = JUDGES[name](path, mode, episodes)
