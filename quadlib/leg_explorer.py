@@ -20,7 +20,7 @@ BODY_MASS = 3.2  # kg, without legs and motors
 UPPER, LOWER = 0.115, 0.200  # m, length of the bars of a leg
 
 
-def draw_leg(
+def draw_stance(
     swing: float = 0.0,
     extension: float = 0.3,
     load: float = 0.0,
@@ -107,11 +107,11 @@ def _current(step: Step, motor: int, voltage: float) -> float:
     return (width * voltage - TORQUE_CONSTANT * step.motor_speeds[motor]) / RESISTANCE
 
 
-def leg_explorer() -> widgets.Explorer:
-    """Sliders over `draw_leg`."""
+def explore_legs() -> widgets.Explorer:
+    """Sliders over `draw_stance`."""
     env = quadlib.make("MinitaurIdeal")  # its own: a slider may move while a cell runs
     return widgets.explore(
-        lambda **values: draw_leg(**values, env=env),
+        lambda **values: draw_stance(**values, env=env),
         alt="The robot from its right beside the torque and speed of two motors; all legs at swing "
         "{swing:g} and extension {extension:g}, {load:g} kg on its back, {voltage:g} V.",
         labels={"load": "load (kg)", "voltage": "battery (V)"},

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 import quadlib
 from quadlib import live, plots, widgets
-from quadlib.rewards import Step, Terms
+from quadlib.rewards import Reward, Step, Terms, evaluate_reward
+from quadlib.robot import CONTROL_STEP
 
 Term = Callable[[Step], float]
 BIN = 0.1  # s, what a figure adds up; a single step of 0.01 s shows each tremble
@@ -29,22 +30,24 @@ class Mix:
         return {name: self.weights[name] * term(step) for name, term in self.terms.items()}
 
 
-def draw_terms(time: np.ndarray, values: Mapping[str, np.ndarray]) -> tuple[Figure, str]:
-    """The terms of a reward over an episode, what pays above zero and what costs below it.
+def draw_terms(episode: Sequence[Step], reward: Reward) -> tuple[Figure, str]:
+    """What an episode would be paid: a reward's terms, above zero what pays, below what costs.
 
     Args:
-        time: of the steps, (n,) in s, evenly spaced.
-        values: name -> the term in each step, (n,).
+        episode: its steps.
+        reward: any reward function; a number counts as one term.
 
     Returns:
         The figure, and what it shows in words.
     """
+    paid = [evaluate_reward(reward, step, index)[1] for index, step in enumerate(episode)]
+    values = {name: np.array([terms.get(name, 0.0) for terms in paid]) for name in paid[0]}
     figure = Figure(figsize=(9, 3.4), layout="none")
     axes = figure.add_axes((0.09, 0.16, 0.62, 0.72))
-    width = max(round(BIN / (time[-1] - time[0]) * (len(time) - 1)), 1)
-    starts = np.arange(0, len(time), width)
+    width = round(BIN / CONTROL_STEP)
+    starts = np.arange(0, len(episode), width)
     binned = {name: np.add.reduceat(term, starts) for name, term in values.items()}
-    edges = np.append(starts, len(time)) * (time[-1] / len(time))
+    edges = np.append(starts, len(episode)) * CONTROL_STEP
     above = below = total = np.zeros(len(starts))
     words = []
     looks = zip(list(plots.COLORS.values())[:6] * 9, HATCHES * 9, strict=False)
@@ -62,7 +65,8 @@ def draw_terms(time: np.ndarray, values: Mapping[str, np.ndarray]) -> tuple[Figu
     axes.set_title("what this episode would be paid", y=1.02)
     axes.set(xlabel="time (s)", ylabel="reward in each 0.1 s", xlim=(0, edges[-1]))
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
-    return figure, f"Sums over the episode: {', '.join(dict.fromkeys(words)) or 'nothing'}; {total.sum():+.2f}."
+    sums = ", ".join(dict.fromkeys(words)) or "nothing"
+    return figure, f"Sums over the episode: {sums}; {total.sum():+.2f}."
 
 
 class RewardMixer(ipywidgets.VBox):
@@ -97,10 +101,8 @@ class RewardMixer(ipywidgets.VBox):
     ) -> None:
         self.terms, self.limits, self.seconds = dict(terms), limits, seconds
         self.run, self._thread, self._stop = None, None, threading.Event()
-        time = np.array([step.time for step in episode])
-        once = {name: np.array([term(step) for step in episode]) for name, term in terms.items()}
         self.explorer = widgets.explore(
-            lambda **weights: draw_terms(time, {k: weights[k] * once[k] for k in once}),
+            lambda **weights: draw_terms(episode, Mix(self.terms, weights)),
             alt="The reward of a recorded episode by its terms, over time.",
             start=dict.fromkeys(terms, 0.0) | dict(start or {}),
             **{name: choices[name] for name in terms},

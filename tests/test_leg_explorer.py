@@ -7,7 +7,7 @@ from toys import check_extremes
 
 import quadlib
 from quadlib.gait_maker import play
-from quadlib.leg_explorer import LEG, _diamond, draw_leg, leg_explorer
+from quadlib.leg_explorer import LEG, _diamond, draw_stance, explore_legs
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def env():
 
 def test_a_load_makes_the_legs_sag_and_the_motors_work(env):
     """Height and torque of the standing robot, read from the words under the picture."""
-    words = [draw_leg(extension=0, load=load, env=env)[1] for load in (0, 6)]
+    words = [draw_stance(extension=0, load=load, env=env)[1] for load in (0, 6)]
     heights = [float(w.split(" m high")[0].split()[-1]) for w in words]
     torques = [float(w.split(" N·m")[0].split()[-1]) for w in words]
     assert heights[1] < heights[0] - 0.01 and torques[1] > 1.5 * torques[0] > 0
@@ -28,7 +28,7 @@ def test_a_load_makes_the_legs_sag_and_the_motors_work(env):
 def test_a_load_is_in_kilograms(env):
     masses = []
     for load in (0.0, 2.0):
-        draw_leg(load=load, env=env)
+        draw_stance(load=load, env=env)
         masses.append(env.unwrapped.robot.mass)
     assert masses[1] - masses[0] == pytest.approx(2.0, rel=0.02)
 
@@ -49,7 +49,7 @@ def test_the_wish_is_drawn_where_the_simulated_leg_goes(env):
 
 
 def test_motors_stay_inside_of_what_the_battery_allows(env):
-    figure, _ = draw_leg(swing=0.6, extension=1, voltage=8, env=env)
+    figure, _ = draw_stance(swing=0.6, extension=1, voltage=8, env=env)
     axes = figure.axes[1]
     low, high = (line for line in axes.lines if line.get_color() == "0.3")
     for line in axes.lines:
@@ -60,5 +60,5 @@ def test_motors_stay_inside_of_what_the_battery_allows(env):
 
 
 def test_every_slider_of_the_leg_explorer_draws_at_its_extremes():
-    check_extremes(leg_explorer())
+    check_extremes(explore_legs())
     assert not plt.get_fignums()

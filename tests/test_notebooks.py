@@ -10,6 +10,9 @@ import cells
 import nbformat
 import outline
 import pytest
+import toys
+
+from quadlib import gait_maker, reward_mixer, widgets
 
 NAMES = build.names()
 LESSONS = [name for name in NAMES if name != build.INDEX]
@@ -52,6 +55,22 @@ def test_exercise_checks(name):
         for verdict in exercise.wrong:
             assert verdict.status == "wrong", where
             assert " = " in verdict.message, f"{where}: the message shows no inputs"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_widgets(name):
+    """A notebook that runs shows the first value of each slider only, and presses no button."""
+    for value in cells.run(name).shown:
+        explorer = getattr(value, "explorer", value)
+        if isinstance(explorer, widgets.Explorer):
+            toys.check_extremes(explorer)
+        if isinstance(value, gait_maker.GaitMaker):
+            value.button.click()
+            assert "srcdoc=" in value.stage.value
+        if isinstance(value, reward_mixer.RewardMixer):
+            value.train.click()
+            assert value.wait(300)
+            assert "srcdoc=" in value.scene.value, value.curve.value
 
 
 @pytest.mark.parametrize("name", NAMES)

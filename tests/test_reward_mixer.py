@@ -2,6 +2,7 @@
 
 import re
 import threading
+from dataclasses import replace
 
 import cloudpickle
 import numpy as np
@@ -47,23 +48,29 @@ def test_a_mix_is_a_reward_that_travels(episode):
         assert total == pytest.approx(2 * episode[3].dx + abs(episode[3].dz))
 
 
-def test_terms_are_stacked_above_and_below_zero():
-    time = np.arange(1, 31) * 0.01
-    values = {"a": np.full(30, 0.1), "b": np.full(30, 0.2), "c": np.full(30, -0.05)}
-    figure, words = draw_terms(time, values)
+def steady(episode, count):
+    """Steps in which the robot moves 0.1 m forward and 0.2 m up, at 1 W."""
+    return [replace(episode[0], dx=0.1, dz=0.2, power=1.0) for _ in range(count)]
+
+
+def test_terms_are_stacked_above_and_below_zero(episode):
+    mix = Mix(TERMS, {"forward (m)": 1, "work (J)": 5, "up and down (m)": 1})
+    figure, words = draw_terms(steady(episode, 30), mix)
     stairs = [patch.get_data() for patch in figure.axes[0].patches]
     tops = [float(np.max(each.values)) for each in stairs[:-1]]
-    assert tops == pytest.approx([1.0, 3.0, -0.5], abs=1e-9)  # ten steps in each 0.1 s
+    assert tops == pytest.approx([1.0, -0.5, 3.0])  # ten steps in each 0.1 s
     np.testing.assert_allclose(stairs[-1].values, 2.5)
     np.testing.assert_allclose(stairs[-1].edges, [0, 0.1, 0.2, 0.3])
-    assert words == "Sums over the episode: a +3.00, b +6.00, c -1.50; +7.50."
+    sums = "forward (m) +3.00, work (J) -1.50, up and down (m) +6.00; +7.50."
+    assert words == f"Sums over the episode: {sums}"
 
 
-def test_nothing_is_lost_in_a_last_bin_that_is_shorter():
-    figure, words = draw_terms(np.arange(1, 26) * 0.01, {"a": np.ones(25)})
+def test_nothing_is_lost_in_a_last_bin_that_is_shorter(episode):
+    """And a reward that is a plain number has one term."""
+    figure, words = draw_terms(steady(episode, 25), lambda step: step.dx)
     together = figure.axes[0].patches[-1].get_data()
-    np.testing.assert_allclose(together.values, [10, 10, 5])
-    assert "+25.00." in words
+    np.testing.assert_allclose(together.values, [1, 1, 0.5])
+    assert "reward +2.50; +2.50." in words
 
 
 def test_each_slider_changes_what_the_episode_is_paid(mixer, episode):

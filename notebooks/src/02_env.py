@@ -520,6 +520,28 @@ course.show(figure, alt="Torque of three blocked motors over time. Those above 2
             "after one second, the weakest one goes on.")  # fmt: skip
 
 # %% [markdown]
+# ### Legs and motors together
+#
+# Now the whole robot, on its eight springs. All legs are told where to go; 0.4 s later we look.
+# On the left the robot, with dots where the front right leg was told to be. On the right torque over
+# speed of that leg's two motors: their way there as lines, where they are now as marks. The heat is
+# $I^2 R$, the price of a motor that only holds still.
+
+# %%
+from quadlib.leg_explorer import draw_stance, explore_legs
+
+figure, words = draw_stance(swing=0, extension=0, load=4)  # 4 kg on its back
+course.show(figure, alt=f"The robot from its right, beside torque over speed of two motors. {words}")
+
+# %%
+explore_legs()
+
+# %% [markdown]
+# Load it with 8 kg, then go from 16 V down to 8 V. The torque hardly changes, because the weight does
+# not; but the legs give way much further. The stiffness of these springs is proportional to the
+# voltage: an empty battery makes a soft robot.
+
+# %% [markdown]
 # ## 5 · State and action · 6 min
 #
 # A policy sees 28 numbers, a hundred times a second. They are what a real Minitaur could measure:
@@ -975,43 +997,26 @@ assert max(distances, key=distances.get).startswith("trot")
 # The *cost of transport* is power divided by weight times speed: how many joules it takes to carry
 # one newton one metre. It has no unit. A walking human needs about 0.2 (Collins et al., 2005).
 #
-# For this robot and these sines the trot wins. Next question: how fast, how wide, how high?
-
-
-# %%
-def gait_maker(frequency, swing, lift):
-    _, now, _ = play(env, gait, seconds=3, frequency=frequency, swing=swing, lift=lift)
-    contacts, time = series(now, "contacts"), series(now, "time")
-    figure, (above, below) = plt.subplots(2, 1, figsize=(8, 4), sharex=True, height_ratios=[2, 1])
-    above.plot(time, series(now, "x"))
-    ending = "falls" if now[-1].fallen else "still up"
-    above.set(ylabel="forward x (m)", xlim=(0, 3), ylim=(-0.5, 5))
-    power = series(now, "power").mean()
-    above.set_title(f"{now[-1].x:.2f} m, {power:.0f} W, {ending} at {time[-1]:.1f} s")
-    for leg in range(4):
-        below.fill_between(time, 3.1 - leg, 3.9 - leg, where=contacts[:, leg], step="pre")
-    below.set(yticks=[3.5, 2.5, 1.5, 0.5], yticklabels=["FL", "BL", "FR", "BR"], ylim=(0, 4))
-    below.set(xlabel="time (s)", ylabel="on the ground")
-    return figure
-
-
-course.show(gait_maker(2.5, 0.5, 0.3), alt="Above: the way of the body over three seconds of trot. Below: "
-            "bars show when each foot is on the ground, diagonal feet mostly together.")  # fmt: skip
+# For this robot and these sines the trot wins. Next question: how fast, how wide, how high, and which
+# leg when? The gait maker walks each setting for a second: the robot where it ends, its right legs on
+# the way in grey, the path of its body dashed, and below, when each foot is on the ground. A second is
+# short, and the start is part of it. The button walks four.
 
 # %%
-widgets.explore(
-    gait_maker,
-    alt="A trot with frequency {frequency:g} Hz, swing {swing:g} and lift {lift:g}.",
-    frequency=np.arange(1, 4.1, 0.5),
-    swing=np.arange(0.1, 0.91, 0.1),
-    lift=np.arange(0.0, 0.61, 0.05),
-)
+from quadlib.gait_maker import GaitMaker, draw_gait
+
+figure, words = draw_gait(gait)
+course.show(figure, alt=f"The robot after a second of trot, its legs on the way, and bars that show when "
+            f"each foot is on the ground: diagonal feet mostly together. {words}")  # fmt: skip
+
+# %%
+GaitMaker(gait)
 
 # %% [markdown]
 # ### Exercise 6 ★★★ · Faster than we
 #
 # Our trot went a good two metres in four seconds. Find a gait that goes **more than 3 m in four
-# seconds**, does not fall, and ends less than half a metre off its line. Use the sliders, or let a
+# seconds**, does not fall, and ends less than half a metre off its line. Use the gait maker, or let a
 # loop search. Return the parameters that you found.
 
 

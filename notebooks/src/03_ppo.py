@@ -709,6 +709,50 @@ assert abs(seen["miser"][0].x) < 0.3 and seen["miser"][2] < 5
 assert seen["lean"][0].pitch > 0.2 and abs(seen["lean"][0].x) < 0.3
 
 # %% [markdown]
+# ### Mix one
+#
+# A slider for the weight of each term. The figure shows what the shipped runner would be paid in its
+# first two seconds: above zero what pays, below what costs. All five rewards are in there. Find them,
+# then find one of your own.
+
+# %%
+TERMS = {
+    "forward (m)": lambda step: step.dx,
+    "up and down (m)": lambda step: abs(step.dz),
+    "drift (m)": lambda step: -abs(step.dy),
+    "turn (rad)": lambda step: 0.01 * step.yaw_rate,
+    "lean (rad·s)": lambda step: 0.01 * step.pitch,
+    "work (J)": lambda step: -0.01 * step.power,
+}
+WEIGHTS = {
+    "forward (m)": [-1, -0.5, 0, 0.5, 1, 2],
+    "up and down (m)": [0, 0.2, 0.5, 1],
+    "drift (m)": [0, 0.1, 0.5, 1, 2],
+    "turn (rad)": [-1, -0.5, 0, 0.5, 1],
+    "lean (rad·s)": [-20, -5, 0, 5, 20],
+    "work (J)": [0, 0.001, 0.002, 0.005, 0.01, 0.02],
+}
+
+# %%
+from quadlib.reward_mixer import Mix, RewardMixer, draw_terms
+
+first = {"forward (m)": 1, "up and down (m)": 0.5, "work (J)": 0.002}
+figure, words = draw_terms(walk, Mix(TERMS, dict.fromkeys(TERMS, 0) | first))
+course.show(figure, alt=f"Terms of a reward, stacked over two seconds of running. {words}")
+
+# %% [markdown]
+# **Train with this** starts a training in the background, for a minute. Its curve grows below;
+# **Stop** ends it and keeps what was learned. Then the new gait appears, with the mean action and
+# with the noise of the training. (`mixer.run` holds it.)
+
+# %%
+limit = course.budget(
+    ci={"steps": 2_048, "n_envs": 2}, lecture={"seconds": 60}, full={"seconds": 600}
+)
+mixer = RewardMixer(walk, TERMS, WEIGHTS, first, **limit)
+mixer
+
+# %% [markdown]
 # ### Your turn
 #
 # Take one of the five, or write your own. Training runs by the clock; the film strip and the replay
