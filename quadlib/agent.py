@@ -7,8 +7,9 @@ arrays, and a JSON text in its header.
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save
 
+import quadlib
 from quadlib.files import write
 
 FORMAT = "quadlib agent 1"
@@ -144,12 +146,39 @@ def home_of(agent: Any) -> str:
     Raises ValueError where that environment was made by a function, of which only the name is left.
     """
     env = str(getattr(agent, "about", {}).get("env", "MinitaurIdeal"))
-    if ":" in env or env in gymnasium.registry or f"quadlib/{env}-v0" in gymnasium.registry:
+    if _registered(env):
         return env
     raise ValueError(
         f"the agent was trained in {env!r}, which is no registered environment (a function made "
         "it?): give env= that function, or an id such as 'MinitaurIdeal'"
     )
+
+
+def world_for(
+    agent: Any, env: str | Callable[[], gymnasium.Env] | None = None, **options: Any
+) -> Callable[[], gymnasium.Env]:
+    """A function that makes the environment in which an agent is to play.
+
+    Args:
+        env: an id, or already such a function; by default what the agent was trained in.
+        **options: for `quadlib.make`.
+    """
+    if callable(env):
+        if options:
+            names = ", ".join(options)
+            raise ValueError(f"give {names} to the environment that your function makes")
+        return env
+    if env is not None and not _registered(env):
+        raise ValueError(
+            f"the environment {env!r} is not registered: give env= an id such as 'MinitaurIdeal', "
+            "or a function that makes one"
+        )
+    return partial(quadlib.make, env or home_of(agent), **options)
+
+
+def _registered(env: str) -> bool:
+    """Also true of a "module:id": whether it is there turns out when it is made."""
+    return ":" in env or env in gymnasium.registry or f"quadlib/{env}-v0" in gymnasium.registry
 
 
 def layers(arrays: Mapping[str, np.ndarray], network: str) -> list[tuple[np.ndarray, np.ndarray]]:

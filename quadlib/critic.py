@@ -2,13 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import gymnasium
 import numpy as np
 
-import quadlib
-from quadlib.agent import Agent, home_of
+from quadlib.agent import Agent, world_for
 from quadlib.vec_env import Rollout, Workers
 
 NEGLIGIBLE = 0.01  # weight of the critic's own opinion in a return that is to judge it
@@ -71,8 +69,7 @@ def check_critic(
             steps must be many more than 1 / (1 − γλ).
         env: by default what the agent was trained in.
     """
-    make_env = env if callable(env) else partial(quadlib.make, env or home_of(agent))
-    with Workers(make_env, n_envs, seed, processes) as workers:
+    with Workers(world_for(agent, env), n_envs, seed, processes) as workers:
         rollout = workers.play(agent, steps, round_number=0)
     values = agent.value(rollout.observations)
     returns, weight = lambda_returns(agent, rollout, values, gamma, gae_lambda)

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from functools import partial
 from typing import Any
 
 import gymnasium
 import numpy as np
 
-import quadlib
-from quadlib.agent import Agent
+from quadlib.agent import Agent, world_for
 from quadlib.robot import GRAVITY
 from quadlib.vec_env import Pool, available_cores
 
@@ -103,11 +101,7 @@ def evaluate(
         raise ValueError(f"episodes is 1 or more, not {episodes}")
     processes = min(processes or available_cores(), episodes)
     seeds = np.array_split(np.arange(seed, seed + episodes), processes)
-    if env is None:
-        env = getattr(agent, "about", {}).get("env", "MinitaurIdeal")
-    if callable(env) and options:
-        raise ValueError(f"give {', '.join(options)} to the environment that your function makes")
-    make_env = env if callable(env) else partial(quadlib.make, env, **options)
+    make_env = world_for(agent, env, **options)
     with Pool(_Judge, [(make_env, agent, deterministic)] * processes) as pool:
         parts = pool.ask("play", [(part.tolist(),) for part in seeds])
     rows = [row for part in parts for row in part]

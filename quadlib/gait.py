@@ -5,14 +5,12 @@ Legs are in the order of `quadlib.robot.LEGS`: front left, back left, front righ
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import gymnasium
 import numpy as np
 
-import quadlib
-from quadlib.agent import home_of
+from quadlib.agent import world_for
 from quadlib.robot import CONTROL_STEP, GRAVITY
 
 # Share of a stride by which each leg comes after the front left one, in the pure form of a gait
@@ -128,8 +126,7 @@ def observe(
     Raises:
         ValueError: it fell so early that less than a second is left.
     """
-    make_env = env if callable(env) else partial(quadlib.make, env or home_of(agent), **options)
-    act, world, steps = getattr(agent, "act", agent), make_env(), []
+    act, world, steps = getattr(agent, "act", agent), world_for(agent, env, **options)(), []
     try:
         observation, _ = world.reset(seed=seed)
         mass = world.unwrapped.robot.mass

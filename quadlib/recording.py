@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from quadlib.agent import world_for
 from quadlib.files import write
 from quadlib.model import pybullet, pybullet_data
 from quadlib.robot import CONTROL_STEP, PIN_RIGHT
 
-DEFAULT_ENV = "quadlib/MinitaurIdeal-v0"
 MAX_FILE_BYTES = 200_000_000  # unpacked; 10 s take 0.3 MB
 FRAME_TIME = 0.02  # s between two frames of a recording
 _ARRAYS = ("time", "poses", "feet", "contacts", "reward")
@@ -185,10 +185,8 @@ def record(
     An environment that you pass in is reset, and stays open.  The recording ends after `seconds`
     of simulated time, or earlier with the episode.
     """
-    about = getattr(agent, "about", {})
-    env = env or about.get("env", DEFAULT_ENV)
-    owned = not hasattr(env, "step")
-    world = env if not owned else env() if callable(env) else _make(env)
+    about, owned = getattr(agent, "about", {}), not hasattr(env, "step")
+    world = world_for(agent, env)() if owned else env
     act: Callable = getattr(agent, "act", agent)
     robot = world.unwrapped.robot
     every = round(FRAME_TIME / CONTROL_STEP)
@@ -226,20 +224,6 @@ def record(
     )
     _check(recording)
     return recording
-
-
-def _make(env: str) -> Any:
-    import gymnasium
-
-    import quadlib
-
-    try:
-        return quadlib.make(env)
-    except gymnasium.error.UnregisteredEnv as error:
-        raise ValueError(
-            f"the environment {env!r} is not registered: give env= an id such as {DEFAULT_ENV!r}, "
-            f"or an environment that you made"
-        ) from error
 
 
 def _feet(poses: np.ndarray, shapes: Sequence[Shape], lower_legs: Sequence[int]) -> np.ndarray:

@@ -9,9 +9,10 @@ import sys
 import numpy as np
 import pytest
 from safetensors.numpy import save
-from toys import random_agent
+from toys import Walk, random_agent
 
-from quadlib.agent import FORMAT, Agent
+import quadlib
+from quadlib.agent import FORMAT, Agent, home_of, world_for
 
 
 def flat_agent(weight, bias, **changes):
@@ -120,7 +121,7 @@ def test_an_observation_of_another_size_is_refused(observation):
 
 def test_acting_needs_no_torch():
     code = (
-        "import sys, numpy; sys.path.insert(0, sys.argv[1]); from toys import random_agent;"
+        "import sys, numpy; sys.path.insert(0, sys.argv[1]); from toys import Walk, random_agent;"
         "random_agent().act(numpy.zeros(3)); print('torch' in sys.modules)"
     )
     done = subprocess.run(
@@ -326,3 +327,28 @@ def test_the_fingerprint_is_of_the_numbers_alone():
 def test_the_fingerprint_survives_a_file(tmp_path):
     agent = random_agent()
     assert Agent.load(agent.save(tmp_path / "a.safetensors")).fingerprint == agent.fingerprint
+
+
+# ---- where it plays ------------------------------------------------------------------------------
+
+
+def test_an_agent_is_at_home_where_it_was_trained():
+    assert home_of(random_agent(env="Minitaur")) == "Minitaur"
+    assert home_of(random_agent(env="CartPole-v1")) == "CartPole-v1"
+    assert home_of(random_agent()) == home_of(lambda observation: 0) == "MinitaurIdeal"
+
+
+def test_a_world_is_home_or_what_is_asked_for():
+    agent = random_agent(env="Pendulum-v1")
+    assert world_for(agent)().spec.id == "Pendulum-v1"
+    assert world_for(agent, "CartPole-v1", max_episode_steps=7)().spec.max_episode_steps == 7
+    assert world_for(agent, Walk) is Walk
+
+
+@pytest.mark.parametrize("play", [quadlib.evaluate, quadlib.record])
+def test_without_a_home_that_can_be_made_the_error_says_what_to_give(play):
+    """Of a function that made an environment, the agent's file knows only the name."""
+    with pytest.raises(ValueError, match="trained in 'my_world', which is no registered.*env="):
+        play(random_agent(env="my_world"))
+    with pytest.raises(ValueError, match="'Nowhere' is not registered: give env="):
+        play(random_agent(), env="Nowhere")
