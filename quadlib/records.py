@@ -1,7 +1,8 @@
 """What is kept of the long trainings: small files that come with the package.
 
 A record is `agents/runs/NAME/SEED.safetensors` (the last agent, with its settings), `SEED.csv` (a
-thinned curve) and, once it was judged, `SEED.json` (all episodes of each judge).
+thinned curve) and, once it was judged, `SEED.json` (all episodes of each judge); where its
+checkpoints were evaluated, `SEED.checkpoints.csv`.
 """
 
 import csv
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from quadlib.agent import Agent
-from quadlib.evaluation import Evaluation
+from quadlib.evaluation import Evaluation, evaluate
 from quadlib.files import write
 
 FOLDER = Path(__file__).parent / "agents" / "runs"
@@ -34,6 +35,8 @@ class Record:
         curve: as `Run.curve`, with at most 200 of its rows; first and last are among them.
         agent: the last one. `agent.about` has algorithm, settings, env, steps, seconds, versions.
         judged: judge -> mode ("deterministic", "stochastic") -> Evaluation.
+        checkpoints: of the agents along the way `steps`, `mean` and `std` of the return over
+            episodes, `falls` (a share); or empty.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Record:
     curve: dict[str, np.ndarray]
     agent: Agent
     judged: dict[str, dict[str, Evaluation]]
+    checkpoints: dict[str, np.ndarray]
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -79,21 +83,37 @@ def keep(run: str | Path, folder: Path | None = None) -> Path:
 
     Raises ValueError where the folder has another name or holds no finished checkpoint.
     """
-    run = Path(run)
-    found = re.fullmatch(r"(\w+)_(\d+)", run.name)
-    if not found:
-        raise ValueError(f"a run's folder is called NAME_SEED, not {run.name}")
+    run, place = Path(run), _place(run, folder)
     if not (run / "curve.csv").exists():
         raise ValueError(f"{run} holds no checkpoint yet")
     rows = _rows(run / "curve.csv")
     agent = Agent.load(run / f"agent_{int(rows[-1]['steps']):09d}.safetensors")
-    if agent.about["seed"] != int(found[2]):
+    if agent.about["seed"] != int(place.stem):
         raise ValueError(f"the run in {run} has the seed {agent.about['seed']}")
-    place = (folder or FOLDER) / found[1] / f"{found[2]}.safetensors"
     chosen = np.unique(np.linspace(0, len(rows) - 1, ROWS).round().astype(int))
     content = _csv([rows[i] for i in chosen])
     write(place.with_suffix(".csv"), lambda file: file.write(content))
     return agent.save(place)
+
+
+def keep_checkpoints(run: str | Path, episodes: int = 20, folder: Path | None = None) -> Path:
+    """Evaluate the agents in a run's folder, every 200,000 steps one, and keep what came out.
+
+    With the policy's mean, where they were trained. Those that were evaluated before are not
+    evaluated again. About 20 s each on one core. Returns the file's path.
+    """
+    run, place = Path(run), _place(run, folder).with_suffix(".checkpoints.csv")
+    rows = _rows(place) if place.exists() else []
+    for path in sorted(run.glob("agent_*.safetensors")):
+        agent = Agent.load(path)
+        if all(row["steps"] != agent.about["steps"] for row in rows):
+            result = evaluate(agent, episodes)
+            columns = {"mean": result.mean, "std": result.std, "falls": result.fell.mean()}
+            rows.append({"steps": agent.about["steps"], **columns})
+            rows.sort(key=lambda row: row["steps"])
+            content = _csv(rows)
+            write(place, lambda file, content=content: file.write(content))
+    return place
 
 
 def judgements(path: Path) -> dict[str, Any]:
@@ -123,16 +143,27 @@ def add_judgement(
     write(path.with_suffix(".json"), lambda file: file.write(text))
 
 
+def _place(run: Path, folder: Path | None) -> Path:
+    """Where the agent of a run's folder is kept."""
+    found = re.fullmatch(r"(\w+)_(\d+)", run.name)
+    if not found:
+        raise ValueError(f"a run's folder is called NAME_SEED, not {run.name}")
+    return (folder or FOLDER) / found[1] / f"{found[2]}.safetensors"
+
+
 def _read(path: Path) -> Record:
     rows, agent = _rows(path.with_suffix(".csv")), Agent.load(path)
     if agent.about["steps"] != rows[-1]["steps"]:
         raise ValueError(f"the curve beside {path} is another run's: keep that run again")
-    curve = {name: np.array([row[name] for row in rows]) for name in rows[-1]}
+    checkpoints = path.with_suffix(".checkpoints.csv")
     judged = {
         judge: {mode: Evaluation.from_columns(each["episodes"]) for mode, each in modes.items()}
         for judge, modes in judgements(path)["judges"].items()
     }
-    return Record(path.parent.name, int(path.stem), curve, agent, judged)
+    return Record(
+        path.parent.name, int(path.stem), _columns(rows), agent, judged,
+        _columns(_rows(checkpoints)) if checkpoints.exists() else {},
+    )  # fmt: skip
 
 
 def _rows(path: Path) -> list[dict[str, float]]:
@@ -141,6 +172,10 @@ def _rows(path: Path) -> list[dict[str, float]]:
             {name: float(value) if value else math.nan for name, value in row.items()}
             for row in csv.DictReader(file)
         ]
+
+
+def _columns(rows: list[dict[str, float]]) -> dict[str, np.ndarray]:
+    return {name: np.array([row[name] for row in rows]) for name in rows[-1]}
 
 
 def _csv(rows: list[dict[str, float]]) -> bytes:

@@ -8,7 +8,7 @@ from toys import Walk, random_agent
 
 from quadlib import records, store
 from quadlib.agent import Agent
-from quadlib.evaluation import Evaluation
+from quadlib.evaluation import Evaluation, evaluate
 from quadlib.training import train
 
 SMALL = {"n_envs": 1, "n_steps": 16, "n_epochs": 1, "batch_size": 16, "hidden": (4,)}
@@ -37,6 +37,7 @@ def test_a_short_run_is_kept_whole(kept, tmp_path):
     assert path == tmp_path / "kept" / "a_walk" / "3.safetensors"
     (record,) = records.runs("a_walk", tmp_path / "kept")
     assert (record.name, record.seed, record.judged) == ("a_walk", 3, {})
+    assert record.checkpoints == {}
     assert record.settings["n_steps"] == 16
     assert record.agent.about == run.agent.about
     assert record.agent.fingerprint == run.agent.fingerprint
@@ -136,6 +137,40 @@ def test_checkpoints_are_kept_where_the_run_wrote_them(tmp_path, monkeypatch):
     assert len(list((tmp_path / "walk_0").glob("agent_*"))) == 3
     path = records.keep(tmp_path / "walk_0", tmp_path / "kept")
     assert Agent.load(path).about["steps"] == 96
+
+
+def test_checkpoints_are_evaluated_once_each(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "CHECKPOINT_EVERY", 32)
+    asked = []
+
+    def judge(agent, count):
+        asked.append(agent.about["steps"])
+        return EPISODES
+
+    monkeypatch.setattr(records, "evaluate", judge)
+    trained(tmp_path / "walk_0", 64)
+    records.keep_checkpoints(tmp_path / "walk_0", 2, tmp_path / "kept")
+    trained(tmp_path / "walk_0", 96)
+    records.keep_checkpoints(tmp_path / "walk_0", 2, tmp_path / "kept")
+    assert asked == [32, 64, 96]
+    records.keep(tmp_path / "walk_0", tmp_path / "kept")
+    (record,) = records.runs("walk", tmp_path / "kept")
+    assert record.checkpoints["steps"].tolist() == [32, 64, 96]
+    assert record.checkpoints["mean"].tolist() == [1.617] * 3  # (1.23456 + 2) / 2
+    assert record.checkpoints["falls"].tolist() == [0.5] * 3
+
+
+def test_a_checkpoint_is_evaluated_where_it_was_trained(tmp_path):
+    train(
+        "ppo", env="MinitaurIdeal", steps=16, folder=tmp_path / "robot_0", processes=0,
+        progress=False, **SMALL,
+    )  # fmt: skip
+    records.keep(tmp_path / "robot_0", tmp_path / "kept")
+    records.keep_checkpoints(tmp_path / "robot_0", 1, tmp_path / "kept")
+    (record,) = records.runs("robot", tmp_path / "kept")
+    expected = evaluate(record.agent, 1, "MinitaurIdeal").mean
+    assert record.checkpoints["mean"] == pytest.approx(expected, rel=1e-3)
+    assert record.checkpoints["std"] == 0
 
 
 # ---- the records that come with the package ------------------------------------------------------
