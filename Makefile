@@ -6,7 +6,7 @@ PY = $(VENV)/bin/python
 FIRST = $(firstword $(sort $(wildcard notebooks/*.ipynb)) notebooks)
 ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help lab test check notebooks bench judge links runs studies results lint constraints clean
+.PHONY: help lab test check notebooks book bench judge links runs studies results lint constraints clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -23,6 +23,9 @@ check:  # what `make test` runs once everything is installed
 
 notebooks: $(VENV)/.installed  ## run and rewrite the notebooks from notebooks/src (one: make notebooks NAME=02)
 	$(PY) notebooks/build.py --execute $(NAME)
+
+book: $(VENV)/.installed  ## the course as a web site, in build/book (opens from disk, offline)
+	$(PY) web/book.py
 
 bench: $(VENV)/.installed  ## measure speed, printed as ratios
 	@set -e; for script in tests/bench/bench_*.py; do $(PY) $$script; done
