@@ -32,7 +32,7 @@ def address(storage: str | Path) -> URL:
         return URL.create("sqlite", database=str(Path(storage).expanduser().resolve()))
     try:
         url = make_url(str(storage))
-    except sqlalchemy.exc.ArgumentError:
+    except (sqlalchemy.exc.ArgumentError, ValueError):  # the latter for a port
         raise StudyError("this URL cannot be read: postgresql://USER:PASSWORD@HOST/NAME") from None
     if url.get_backend_name() == "postgresql":
         return url.set(drivername="postgresql+psycopg")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import optuna
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.pruners import SuccessiveHalvingPruner
 from optuna.samplers import RandomSampler
 from optuna.trial import TrialState
@@ -17,6 +18,15 @@ from quadlib.studies import connect
 
 MARKS = 10  # how often a trial reports its return
 KEEP = 3  # one trial in so many goes on at a fifth of its steps, and one of those at three fifths
+
+
+def halving(budget: int) -> SuccessiveHalvingPruner:
+    """Looks at a fifth and at three fifths of the budget: the best third goes on.
+
+    Asynchronous successive halving (Li et al. 2018): a trial is compared with those that were
+    there before it, it waits for nobody.
+    """
+    return SuccessiveHalvingPruner(min_resource=max(budget // 5, 1), reduction_factor=KEEP)
 
 
 @cache
@@ -39,38 +49,42 @@ def work(
     The trial's attributes are then `steps` and `seconds` (wall time), `cpu_seconds` of this
     process, and the `reason` where it failed.
     """
-    halving = SuccessiveHalvingPruner(min_resource=max(steps // 5, 1), reduction_factor=KEEP)
     study = optuna.load_study(
-        study_name=name, storage=_storage(url), sampler=RandomSampler(), pruner=halving
+        study_name=name, storage=_storage(url), sampler=RandomSampler(), pruner=halving(steps)
     )
     frozen = study.get_trials(deepcopy=False)[number]
-    if frozen.state.is_finished():  # its last worker was killed after it had told
-        return
-    trial = optuna.Trial(study, frozen._trial_id)
-    watch = _Watch(trial, frozen.last_step or 0, steps)
+    watch = Watch(optuna.Trial(study, frozen._trial_id), frozen.last_step or 0, steps)
+    options = {"steps": steps, "env": env, "reward": reward, "seed": number, **settings}
+    try:
+        if not frozen.state.is_finished():  # else its last worker was killed after it had told
+            _train_and_tell(study, number, algorithm, options, watch)
+    except UpdateFinishedTrialError:
+        pass  # a worker that was given up for lost has told after all
+
+
+def _train_and_tell(study, number, algorithm, options, watch) -> None:
     started, busy = time.perf_counter(), time.process_time()
     value, state, reason = None, TrialState.COMPLETE, None
     try:
-        run = quadlib.train(
-            algorithm, steps=steps, env=env, reward=reward, seed=number, progress=False,
-            processes=0, on_update=watch, **settings,
-        )  # fmt: skip
-        value = mean_return(run.curve, steps, steps)
+        run = quadlib.train(algorithm, progress=False, processes=0, on_update=watch, **options)
+        value = mean_return(run.curve, watch.budget, watch.budget)
         if value is None:
             state, reason = TrialState.FAIL, "no episode ended: is an episode longer than a trial?"
     except optuna.TrialPruned:
         state = TrialState.PRUNED
+    except (UpdateFinishedTrialError, StorageInternalError):
+        raise
     except Exception as error:
         state, reason = TrialState.FAIL, f"{type(error).__name__}: {error}"
-    trial.set_user_attr("steps", watch.steps)
-    trial.set_user_attr("seconds", round(time.perf_counter() - started, 2))
-    trial.set_user_attr("cpu_seconds", round(time.process_time() - busy, 2))
+    watch.trial.set_user_attr("steps", watch.steps)
+    watch.trial.set_user_attr("seconds", round(time.perf_counter() - started, 2))
+    watch.trial.set_user_attr("cpu_seconds", round(time.process_time() - busy, 2))
     if reason:
-        trial.set_user_attr("reason", reason)
+        watch.trial.set_user_attr("reason", reason)
     study.tell(number, value, state=state, skip_if_finished=True)
 
 
-class _Watch:
+class Watch:
     """Reports a training's return at each mark, and ends it where it is not worth going on.
 
     A trial that is trained again passes the marks that it had reached before without a word.
@@ -95,12 +109,13 @@ class _Watch:
 
 
 def mean_return(curve: dict[str, np.ndarray], at: int, budget: int) -> float | None:
-    """Mean training return of a curve over the tenth of the budget that ends `at` a step.
+    """Mean training return of a curve over the tenth of the budget that ends with the update `at`.
 
     Each point of the curve is a mean over 20 episodes, exploration included, so this lags behind
     the policy: 20 whole episodes of the robot are 20,000 steps. None while no episode has ended.
     """
-    rows = curve["steps"] > at - budget / MARKS
-    returns = curve["return"][rows]
+    end = np.searchsorted(curve["steps"], at) + 1  # the update that reached the step is the last
+    rows = curve["steps"][:end] > at - budget / MARKS
+    returns = curve["return"][:end][rows]
     returns = returns[np.isfinite(returns)]
     return float(returns.mean()) if len(returns) else None

@@ -24,7 +24,7 @@ from quadlib.trial import MARKS, work
 
 RANDOM_TRIALS = 20  # before the sampler begins to learn from them
 
-_work = work  # TEMP
+_work = work
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
@@ -43,7 +43,7 @@ def tune(
     progress: bool = True,
     on_change: Callable[[optuna.Study], Any] | None = None,
 ) -> optuna.Study:
-    """Train with many settings and learn which are good. Called again, it goes on.
+    """Train with many settings and learn which are good. Stopped or killed, call it again.
 
     A trial's score is the mean training return over the last tenth of its steps, each point of
     which is the mean of 20 episodes: one lucky episode or one lucky policy does not make a winner.
@@ -76,8 +76,8 @@ def tune(
         quadlib.make(env, **({} if reward is None else {"reward": reward})).close()
     plan = {
         "algorithm": algorithm, "steps": steps, "seed": seed,
-        "env": env if isinstance(env, str) else env.__name__,
-        "reward": getattr(reward, "__name__", None),
+        "env": env if isinstance(env, str) else _name(env),
+        "reward": reward and _name(reward),
         "space": {key: distribution_to_json(value) for key, value in ranges.items()},
     }  # fmt: skip
     url, name = address(storage), name or algorithm
@@ -89,8 +89,15 @@ def tune(
                 study.enqueue_trial(point, skip_if_exists=True)
         task = (url, name, algorithm, steps, env, reward)
         session = _Session(study, trials, progress, on_change)
-        _hand_out(study, trials, space, seed, client, look_after, task, session)
+        try:
+            _hand_out(study, trials, space, seed, client, look_after, task, session)
+        except KeyboardInterrupt:  # the stop button
+            print(f"Stopped. Tune {name!r} again and it goes on.")
     return study
+
+
+def _name(function: Callable) -> str:
+    return getattr(function, "__name__", type(function).__name__)
 
 
 def settings_of(study: optuna.Study, number: int) -> dict[str, Any]:

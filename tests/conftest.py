@@ -33,3 +33,12 @@ def uv():
         return done
 
     return run
+
+
+@pytest.fixture(scope="session")
+def dask_client():
+    """One crew of workers for all tests that need one."""
+    from quadlib.crew import crew
+
+    with crew() as (client, look_after):
+        yield client

@@ -30,6 +30,8 @@ def main() -> None:
     for name in options.names or PLANS:
         trials, steps, long = PLANS[name]
         study = tune(name, trials=trials, steps=steps, storage=options.storage)
+        if sum(trial.state.is_finished() for trial in study.trials) < trials:
+            return  # stopped by hand
         export(study, SHIPPED / f"{name}.json")
         print(f"{name}: {cost(study)}; the slides needed about 24 hours")
         if options.no_finalists:
