@@ -106,7 +106,7 @@ def alone(url: URL, name: str) -> Iterator[None]:
                 raise taken from None
             yield
     else:
-        engine = sqlalchemy.create_engine(url)
+        engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
         ask = sqlalchemy.text("SELECT pg_try_advisory_lock(:key)")
         with engine.connect() as session:
             if not session.execute(ask, {"key": zlib.crc32(name.encode())}).scalar():
