@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
-from optuna.pruners import SuccessiveHalvingPruner
+from optuna.pruners import PercentilePruner
 from optuna.samplers import RandomSampler
 from optuna.trial import TrialState
 from sqlalchemy.engine import URL
@@ -17,16 +17,16 @@ import quadlib
 from quadlib.studies import connect
 
 MARKS = 10  # how often a trial reports its return
-KEEP = 3  # one trial in so many goes on at a fifth of its steps, and one of those at three fifths
+KEEP = 40.0  # percent
 
 
-def halving(budget: int) -> SuccessiveHalvingPruner:
-    """Looks at a fifth and at three fifths of the budget: the best third goes on.
+def early_stop(budget: int) -> PercentilePruner:
+    """From a fifth of the budget on, a trial keeps up with the best 40 % at each mark, or ends.
 
-    Asynchronous successive halving (Li et al. 2018): a trial is compared with those that were
-    there before it, it waits for nobody.
+    It is compared with the trials that ran to their end, the first three of which nobody stops:
+    the better those are, the more is asked of the next.
     """
-    return SuccessiveHalvingPruner(min_resource=max(budget // 5, 1), reduction_factor=KEEP)
+    return PercentilePruner(KEEP, n_startup_trials=3, n_warmup_steps=budget // 5)
 
 
 @cache
@@ -50,7 +50,7 @@ def work(
     process, and the `reason` where it failed.
     """
     study = optuna.load_study(
-        study_name=name, storage=_storage(url), sampler=RandomSampler(), pruner=halving(steps)
+        study_name=name, storage=_storage(url), sampler=RandomSampler(), pruner=early_stop(steps)
     )
     frozen = study.get_trials(deepcopy=False)[number]
     watch = Watch(optuna.Trial(study, frozen._trial_id), frozen.last_step or 0, steps)
