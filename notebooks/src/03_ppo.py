@@ -889,7 +889,7 @@ course.check(
 #         θ   ← θ + Adam's step along ∇L
 # ```
 #
-# Next, when it is written: TRPO, the same robot with a constraint instead of a clip.
+# Next: [TRPO](04_trpo.ipynb), the same robot with a constraint instead of a clip.
 
 # %% [markdown]
 # ## References

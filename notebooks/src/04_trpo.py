@@ -83,13 +83,13 @@ def visited_states(agent, count=300):
     return np.array(observations)
 
 
-states = visited_states(runner)
+states, divergence = visited_states(runner), {}
 for name, agent in pair.items():
     shift = agent.mean_action(states) - runner.mean_action(states)
     z = shift / np.exp(runner.arrays["log_std"])
-    pair[name] = 0.5 * (z**2).sum(axis=1).mean()  # Eq. (10)
-    print(f"{name:<12} KL divergence {pair[name]:6.2f} nats")
-assert pair["last biases"] > 5 * pair["spread"]
+    divergence[name] = 0.5 * (z**2).sum(axis=1).mean()  # Eq. (10)
+    print(f"{name:<12} KL divergence {divergence[name]:6.2f} nats")
+assert divergence["last biases"] > 5 * divergence["spread"]
 
 # %% [markdown]
 # That is a ruler which knows the difference. TRPO allows each update a fixed distance on this
@@ -102,7 +102,7 @@ assert pair["last biases"] > 5 * pair["spread"]
 # From samples both are plain means over the steps of a rollout:
 #
 # $$\arg\max_{\pi'} L_{\pi_k}(\pi') \quad \text{s.t.} \quad
-# E_{s \sim d^{\pi_k}} \big[ D_{KL}(\pi' \Vert \pi_k)[s] \big] \le \delta \tag{12}$$
+# \mathbb{E}_{s \sim d^{\pi_k}}\big[D_{KL}(\pi' \Vert \pi_k)[s]\big] \le \delta \tag{12}$$
 #
 # $$L_{\theta_k}(\theta) = \text{mean of } \frac{\pi_\theta(a_t \mid s_t)}{\pi_k(a_t \mid s_t)} \hat A_t,
 # \qquad \bar D_{KL}(\theta \Vert \theta_k) = \text{mean of } D_{KL}(\pi_\theta \Vert \pi_k)[s_t]$$
@@ -486,7 +486,6 @@ assert torch.allclose(rows, dense, atol=1e-4 * dense.abs().max())
 # %%
 import matplotlib.pyplot as plt
 
-names = [name for name, _ in policy.named_parameters() if "value" not in name]
 LABELS = ["log σ", "weights 1", "biases 1", "weights 2", "biases 2", "weights 3", "biases 3"]
 stiffness, begin = {}, 0
 for label, end in zip(LABELS, ends, strict=True):
@@ -499,7 +498,7 @@ axes.plot(list(stiffness.values()), list(stiffness), "o", markersize=9)
 for label, value in stiffness.items():
     axes.annotate(f"   {value:.2g}", (value, label), va="center")
 axes.set(xlabel="divergence per command of a random change of length 1 (nats)", xscale="log")
-axes.margins(x=0.1)
+axes.margins(0.1)
 axes.invert_yaxis()
 alt = ", ".join(f"{label} {value:.2g}" for label, value in stiffness.items())
 course.show(figure, alt=f"How much divergence a change of length 1 makes, by layer, Eq. (14): {alt}.")
@@ -1106,7 +1105,7 @@ quadlib.replay([mine, noisy])
 #    <details><summary>Answer</summary>If the paper sums over the commands, as (10) says, then `target_kl` is
 #    0.00125, and its damping is divided by 8 as well.</details>
 # 3. The divergence of every update is a third of δ, and the line search always accepts its first
-#    point.
+#    point. What is going on?
 #    <details><summary>Answer</summary>The damping takes the rest. Less damping, or a larger δ: it has become the damping
 #    that decides how far you go.</details>
 # 4. The surrogate rises by 0.3 in each update, and the return stands still. Is that a
@@ -1142,11 +1141,11 @@ quadlib.replay([mine, noisy])
 # repeat
 #     play n_steps steps in each of n_envs environments with π_k
 #     A_t ← GAE, then mean 0 and deviation 1
-#     g   ← gradient of the mean of π_θ(a_t|s_t)/π_k(a_t|s_t) A_t at θ_k         (13)
-#     x   ← conjugate gradients for (H + cI) x = g, with v → H v                  (14)
-#     s   ← sqrt(2δ / xᵀ(H + cI)x) x                                              (17)
+#     g   ← gradient of the mean of π_θ(a_t|s_t)/π_k(a_t|s_t) A_t at θ_k            (13)
+#     x   ← conjugate gradients for (H + cI) x = g, with v → H v                    (14)
+#     s   ← sqrt(2δ / xᵀ(H + cI)x) x                                                (17)
 #     for j = 0, 1, 2, …:
-#         accept θ_k + 0.8ʲ s if L has risen and the divergence is below δ; stop   (12)
+#         accept θ_k + 0.8ʲ s if L has risen and the divergence is below δ; stop    (12)
 #     fit V to A_t + V(s_t): n_critic_updates passes of Adam
 # ```
 #
