@@ -7,6 +7,7 @@ as you like. Without names: all runs that have a row in the README.
 """
 
 import argparse
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -66,9 +67,15 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=100, help="for each judge and mode (100)")
     parser.add_argument("--judges", nargs="+", choices=JUDGES, default=list(JUDGES))
     options = parser.parse_args()
-    for name in options.names or (name for name in results.LABELS if name in records.names()):
-        for path in records.paths_of(name):
-            judge_run(path, options.judges, options.episodes)
+    kept = records.names()
+    if unknown := set(options.names) - set(kept):
+        parser.error(f"no records of {', '.join(unknown)}; there are {', '.join(kept)}")
+    try:
+        for name in options.names or (name for name in results.LABELS if name in kept):
+            for path in records.paths_of(name):
+                judge_run(path, options.judges, options.episodes)
+    except judge.foreign.CannotInstallError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":
