@@ -13,13 +13,15 @@ from typing import Any
 
 import optuna
 import sqlalchemy
-from optuna.distributions import distribution_to_json, json_to_distribution
+from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.trial import TrialState
 from sqlalchemy.engine import URL, make_url
 
 from quadlib.files import write
 
 SHIPPED = Path(__file__).parent / "agents" / "studies"
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 class StudyError(ValueError):
@@ -168,18 +170,22 @@ def export(study: optuna.Study, path: str | Path) -> Path:
     return write(path, lambda file: file.write(text.encode()))
 
 
-def load(path: str | Path) -> optuna.Study:
-    """A study that `export` wrote, in memory, for Optuna's and our figures.
+def load(path: str | Path, storage: Any = None) -> optuna.Study:
+    """A study that `export` wrote, for Optuna's and our figures.
 
-    "ppo" and "trpo" are the shipped ones.
+    Args:
+        path: "ppo" and "trpo" are the shipped ones.
+        storage: Optuna's, to put it into; by default it is in memory alone.
     """
     if str(path) in ("ppo", "trpo"):
         path = SHIPPED / f"{path}.json"
     content = json.loads(Path(path).read_text(encoding="utf-8"))
-    study = optuna.create_study(study_name=content["name"], direction="maximize")
+    study = optuna.create_study(study_name=content["name"], direction="maximize", storage=storage)
     for key, value in content["about"].items():
         study.set_user_attr(key, value)
-    study.add_trials([_as_trial(each) for each in content["trials"]])
+    space = content["about"]["plan"]["space"]
+    ranges = {name: json_to_distribution(text) for name, text in space.items()}
+    study.add_trials([_as_trial(each, ranges) for each in content["trials"]])
     return study
 
 
@@ -191,13 +197,14 @@ def _as_dict(trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
         "began": trial.datetime_start and trial.datetime_start.isoformat(),
         "ended": trial.datetime_complete and trial.datetime_complete.isoformat(),
         "params": trial.params,
-        "ranges": {k: distribution_to_json(v) for k, v in trial.distributions.items()},
         "curve": trial.intermediate_values,
         "about": trial.user_attrs,
     }
 
 
-def _as_trial(entry: dict[str, Any]) -> optuna.trial.FrozenTrial:
+def _as_trial(
+    entry: dict[str, Any], ranges: dict[str, BaseDistribution]
+) -> optuna.trial.FrozenTrial:
     began, ended = (
         moment and datetime.fromisoformat(moment) for moment in (entry["began"], entry["ended"])
     )
@@ -205,7 +212,7 @@ def _as_trial(entry: dict[str, Any]) -> optuna.trial.FrozenTrial:
         number=entry["number"], trial_id=entry["number"], state=TrialState[entry["state"]],
         value=entry["value"], datetime_start=began, datetime_complete=ended,
         params=entry["params"], user_attrs=entry["about"], system_attrs={},
-        distributions={k: json_to_distribution(v) for k, v in entry["ranges"].items()},
+        distributions={name: ranges[name] for name in entry["params"]},
         intermediate_values={int(k): v for k, v in entry["curve"].items()},
     )  # fmt: skip
 

@@ -18,14 +18,13 @@ from optuna.trial import TrialState
 
 import quadlib
 from quadlib.crew import crew, wait_for_some
+from quadlib.live import deaf_to_stop, in_notebook
+from quadlib.live_study import LiveStudy
 from quadlib.spaces import SPACES, Space, checked_ranges, known_points
 from quadlib.studies import address, alone, open_study
 from quadlib.trial import MARKS, work
 
 RANDOM_TRIALS = 20  # before the sampler begins to learn from them
-
-_work = work
-optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 def tune(
@@ -39,6 +38,7 @@ def tune(
     storage: str = "studies.db",
     name: str | None = None,
     seed: int = 0,
+    seconds: float | None = None,
     client: distributed.Client | None = None,
     progress: bool = True,
     on_change: Callable[[optuna.Study], Any] | None = None,
@@ -57,8 +57,9 @@ def tune(
         storage: a file, or "postgresql://USER:PASSWORD@HOST/NAME".
         name: the study's name there; by default the algorithm's.
         seed: of the sampler. Trial k trains with seed k.
+        seconds: wall time of this call. What is not finished by then goes on in the next one.
         client: of any Dask cluster; by default one process per core of this machine.
-        progress: print a line per trial.
+        progress: show the trials as they grow in a notebook, print a line for each in a terminal.
         on_change: called with the study when a trial ends, and every second or so.
 
     Raises:
@@ -90,9 +91,11 @@ def tune(
         task = (url, name, algorithm, steps, env, reward)
         session = _Session(study, trials, progress, on_change)
         try:
-            _hand_out(study, trials, space, seed, client, look_after, task, session)
+            _hand_out(study, trials, space, seed, client, look_after, task, session, seconds)
         except KeyboardInterrupt:  # the stop button
             print(f"Stopped. Tune {name!r} again and it goes on.")
+        finally:
+            session.close()
     return study
 
 
@@ -108,12 +111,12 @@ def settings_of(study: optuna.Study, number: int) -> dict[str, Any]:
     raise ValueError(f"study {study.study_name!r} has no trial {number} with settings")
 
 
-def _hand_out(study, trials, space, seed, client, look_after, task, session) -> None:
-    """Keep every thread of the cluster busy until the study has its trials."""
+def _hand_out(study, trials, space, seed, client, look_after, task, session, seconds) -> None:
+    """Keep every thread of the cluster busy until the study has its trials or time is up."""
     running: dict[distributed.Future, int] = {}
     begun = [t for t in study.get_trials(deepcopy=False) if t.state == TrialState.RUNNING]
     try:
-        while True:
+        while seconds is None or session.elapsed() < seconds:
             look_after()
             threads = sum(client.nthreads().values())
             while len(running) < threads and (trial := _next(study, trials, seed, begun)):
@@ -163,10 +166,14 @@ class _Session:
 
     def __init__(self, study, trials, progress, on_change) -> None:
         self.study, self.trials, self.progress, self.on_change = study, trials, progress, on_change
+        self.page = LiveStudy(trials) if progress and in_notebook() else None
         self.started = time.perf_counter()
         self.before = study.user_attrs.get("sessions", [])
         self.said = {t.number for t in self._finished()}
         self.steps_before = sum(t.user_attrs.get("steps", 0) for t in self._finished())
+
+    def elapsed(self) -> float:
+        return time.perf_counter() - self.started
 
     def _finished(self) -> list[optuna.trial.FrozenTrial]:
         return [t for t in self.study.get_trials(deepcopy=False) if t.state.is_finished()]
@@ -176,15 +183,21 @@ class _Session:
         new = [trial for trial in finished if trial.number not in self.said]
         self.said |= {trial.number for trial in new}
         if new:
-            seconds = time.perf_counter() - self.started
-            mine = {"seconds": round(seconds, 1), "workers": workers}
+            mine = {"seconds": round(self.elapsed(), 1), "workers": workers}
             self.study.set_user_attr("sessions", [*self.before, mine])
-            if self.progress:
-                steps = sum(t.user_attrs.get("steps", 0) for t in finished) - self.steps_before
-                for trial in new:
-                    print(_line(trial, finished, self.trials, steps, seconds), flush=True)
+        if self.page:
+            self.page.update(self.study)
+        elif self.progress:
+            steps = sum(t.user_attrs.get("steps", 0) for t in finished) - self.steps_before
+            for trial in new:
+                print(_line(trial, finished, self.trials, steps, self.elapsed()), flush=True)
         if self.on_change:
             self.on_change(self.study)
+
+    def close(self) -> None:
+        if self.page:
+            with deaf_to_stop():
+                self.page.close(self.study)
 
 
 def _line(trial, finished, trials, steps, seconds) -> str:

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import optuna
 import pytest
-from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution, distribution_to_json
 from optuna.trial import TrialState
 
 from quadlib.studies import StudyError, address, alone, cost, export, load, open_study
 
-PLAN = {"algorithm": "ppo", "steps": 1000, "space": {"gamma": "0.9 to 1"}}
+RANGES = {"gamma": FloatDistribution(0.9, 1.0), "units": CategoricalDistribution([32, 64])}
+SPACE = {name: distribution_to_json(each) for name, each in RANGES.items()}
+PLAN = {"algorithm": "ppo", "steps": 1000, "space": SPACE}
 SECRET = "hunter2"
 
 
@@ -171,12 +173,8 @@ def some_study():
     study = optuna.create_study(study_name="a", direction="maximize")
     study.set_user_attr("plan", PLAN)
     study.set_user_attr("sessions", [{"seconds": 60.0, "workers": 2}, {"seconds": 30.0}])
-    ranges = {
-        "gamma": FloatDistribution(0.9, 1.0),
-        "units": CategoricalDistribution([32, 64]),
-    }
     for state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING):
-        trial = study.ask(ranges)
+        trial = study.ask(RANGES)
         trial.set_user_attr("settings", {"gamma": 0.95})
         if state == TrialState.RUNNING:
             continue
