@@ -9,12 +9,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from quadlib import course
 
 if TYPE_CHECKING:
     from quadlib.training import Run
 
-REDRAW_EVERY = 2.0  # s, at most
+TELL_EVERY = 1.0  # s, at most: steps, time left, return
+REDRAW_EVERY = 2.0  # s, at most: the curve
 DRAWING_SHARE = 0.04  # of the training's time, at most
 STOP_HINT = "The stop button (■) ends the training and keeps what was learned."
 
@@ -70,23 +73,28 @@ class LiveCurve:
     ) -> None:
         self.clock = _Clock(steps, seconds, done)
         self.hint = hint
-        self._next = 0.0  # s, when the next picture is due
+        self._tell_at = self._draw_at = 0.0  # s, when the next words and picture are due
+        self._picture = ""
         self._show = show or _Output()
         self._show(_page("starting …"))
 
     def update(self, run: "Run") -> None:
-        """Redraw, unless that was done a moment ago."""
-        if time.perf_counter() < self._next:
+        """Say how far it is and redraw, unless that was done a moment ago."""
+        now = time.perf_counter()
+        if now < self._tell_at:
             return
-        start = time.perf_counter()
+        self._tell_at = now + TELL_EVERY
+        if now >= self._draw_at:
+            first, self._picture = not self._picture, _curve(run)
+            cost = time.perf_counter() - now
+            # The first picture loads Matplotlib: it says nothing about the next.
+            self._draw_at = now + cost + max(REDRAW_EVERY, 0 if first else cost / DRAWING_SHARE)
         bar = (
             f'<progress aria-label="done" value="{self.clock.share(run):.3f}" '
             'style="width: 14em"></progress>'
         )
         status = f"{bar} {html.escape(self.clock.status(run))}<br><small>{self.hint}</small>"
-        self._show(_page(status, _curve(run)))
-        end = time.perf_counter()
-        self._next = end + max(REDRAW_EVERY, (end - start) / DRAWING_SHARE)
+        self._show(_page(status, self._picture))
 
     def close(self, run: "Run") -> None:
         """Leave the last picture."""
@@ -171,6 +179,9 @@ def _return(run: "Run") -> str:
 
 
 def _curve(run: "Run") -> str:
+    """The curve as an image; nothing as long as there is nothing to draw."""
+    if not np.isfinite(run.curve["return"]).any():
+        return ""
     import matplotlib as mpl
     from matplotlib.figure import Figure  # pyplot would show it, were a cell to end just now
 

@@ -80,7 +80,7 @@ class RewardMixer(ipywidgets.VBox):
         terms: name -> function of a step, the value for a weight of 1.
         choices: name -> the weights that its slider goes through.
         start: name -> the weight that comes first; by default 0, or what is nearest to it.
-        seconds: of the replay.
+        replay_seconds: how long the replay is.
         limits: for `quadlib.train`: `seconds=…` or `steps=…`, and settings.
 
     Attributes:
@@ -96,10 +96,10 @@ class RewardMixer(ipywidgets.VBox):
         terms: Mapping[str, Term],
         choices: Mapping[str, Sequence[float]],
         start: Mapping[str, float] | None = None,
-        seconds: float = 4.0,
+        replay_seconds: float = 4.0,
         **limits: Any,
     ) -> None:
-        self.terms, self.limits, self.seconds = dict(terms), limits, seconds
+        self.terms, self.limits, self.replay_seconds = dict(terms), limits, replay_seconds
         self.run, self._thread, self._stop = None, None, threading.Event()
         self.explorer = widgets.explore(
             lambda **weights: draw_terms(episode, Mix(self.terms, weights)),
@@ -171,4 +171,4 @@ class RewardMixer(ipywidgets.VBox):
             return agent.act(observation, deterministic=False, rng=rng)
 
         both = {"your reward": agent.act, "with its noise": noisy}
-        return quadlib.replay(both, seconds=self.seconds)
+        return quadlib.replay(both, seconds=self.replay_seconds)

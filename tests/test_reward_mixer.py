@@ -36,7 +36,7 @@ def episode():
 @pytest.fixture
 def mixer(episode):
     pytest.importorskip("torch")
-    return RewardMixer(episode, TERMS, CHOICES, {"forward (m)": 1}, seconds=0.2, **SMALL)
+    return RewardMixer(episode, TERMS, CHOICES, {"forward (m)": 1}, replay_seconds=0.2, **SMALL)
 
 
 def test_a_mix_is_a_reward_that_travels(episode):
@@ -94,9 +94,17 @@ def test_the_button_trains_with_the_weights_and_shows_the_gait(mixer):
     assert mixer.run.stopped == "steps" and mixer.run.agent.about["reward"] == "mix"
     rewards = {name for name in mixer.run.curve if name.startswith("reward/")}
     assert rewards <= {f"reward/{name}" for name in TERMS}
-    assert "Learning curve" in mixer.curve.value or "no update" in mixer.curve.value
+    assert "512 steps" in mixer.curve.value
     assert "srcdoc=" in mixer.scene.value and "your reward" in mixer.scene.value
     assert mixer.stop.disabled and not mixer.train.disabled
+
+
+def test_a_training_may_be_limited_by_time(mixer):
+    del mixer.limits["steps"]
+    mixer.limits["seconds"] = 3.0
+    mixer.train.click()
+    assert mixer.wait(120)
+    assert mixer.run.stopped == "seconds" and mixer.run.curve["steps"][-1] > 0
 
 
 def test_the_stop_button_keeps_what_was_learned(mixer):

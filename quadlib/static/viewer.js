@@ -15,6 +15,8 @@ async function unpack(id) {
   return new Response(stream).text();
 }
 
+const fixed = (number) => (Math.round(number * 100) / 100 + 0).toFixed(2); // never "-0.00"
+
 function undelta(rows, unit) { // rows of integers, each the difference from the row before
   const sum = new Array(rows[0].length).fill(0);
   return rows.map((row) => Float32Array.from(row, (d, i) => (sum[i] += d) * unit));
@@ -203,9 +205,9 @@ class Robot {
     const span = Math.min(time, this.duration) - back;
     const speed = span > 0 ? (x - this.value(this.poses, 0, back)) / span : 0;
     const ended = this.fell && time >= this.duration;
-    return [ended ? `fell at ${this.duration.toFixed(1)} s` : `${speed.toFixed(2)} m/s`,
-            `${(x - this.poses[0][0]).toFixed(2)} m`,
-            `return ${this.totals[Math.floor(this.at(time))].toFixed(2)}`];
+    return [ended ? `fell at ${this.duration.toFixed(1)} s` : `${fixed(speed)} m/s`,
+            `${fixed(x - this.poses[0][0])} m`,
+            `return ${fixed(this.totals[Math.floor(this.at(time))])}`];
   }
 }
 
@@ -291,7 +293,8 @@ async function main() {
     view = index % VIEWS.length;
     focus = centre();
     orbit.target.copy(focus);
-    const far = alone ? 1 : 1 + 0.55 * (data.length - 1);
+    const narrow = Math.min(Math.max(1.2 / camera.aspect, 1), 2); // a phone held upright
+    const far = narrow * (alone ? 1 : 1 + 0.55 * (data.length - 1));
     camera.position.copy(focus).add(new THREE.Vector3(...VIEWS[view]).multiplyScalar(far));
     orbit.update();
   }
@@ -448,6 +451,7 @@ async function main() {
   $("who").onchange = () => choose(Number($("who").value));
   $("seek").max = end;
   setTheme(matchMedia("(prefers-color-scheme: dark)").matches);
+  resize();
   setView(0);
   new ResizeObserver(resize).observe($("stage"));
   play(playing);
