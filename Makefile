@@ -6,7 +6,7 @@ PY = $(VENV)/bin/python
 FIRST = $(firstword $(sort $(wildcard notebooks/*.ipynb)) notebooks)
 ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help lab test check notebooks book bench judge links runs studies results lint constraints clean
+.PHONY: help lab test check notebooks book slides bench judge links runs studies results lint constraints clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -26,6 +26,9 @@ notebooks: $(VENV)/.installed  ## run and rewrite the notebooks from notebooks/s
 
 book: $(VENV)/.installed  ## the course as a web site, in build/book (opens from disk, offline)
 	$(PY) web/book.py
+
+slides: $(VENV)/.installed  ## the notebooks as slides for a projector, in build/slides (offline)
+	$(PY) web/slides.py
 
 bench: $(VENV)/.installed  ## measure speed, printed as ratios
 	@set -e; for script in tests/bench/bench_*.py; do $(PY) $$script; done
