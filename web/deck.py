@@ -11,7 +11,7 @@ import check
 import nbformat
 from nbformat import NotebookNode
 
-COLUMNS, LINES = 88, 12.5  # of text that fit on a slide
+COLUMNS, LINES = 88, 14.0  # of text that fit on a slide
 CODE_LINES = 15  # longer code scrolls
 WORDS = 45  # a longer paragraph is shortened
 LEFT_OUT = {"setup", "check", "wrong-answer", "no-slide"}
@@ -60,7 +60,7 @@ def gist(paragraph: str, words: int = WORDS) -> str:
     if len(paragraph.split()) <= words:
         return paragraph
     first, *rest = sentences(paragraph)
-    if first.endswith("?"):
+    if first.endswith("?") or len(first.split()) < 4:  # a question, a label: "*Facts.*"
         first = " ".join([first, *rest[:1]])
         rest = rest[1:]
     # The last one may lead over to the formula or code that follows.
