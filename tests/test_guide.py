@@ -1,0 +1,49 @@
+"""The lecturer's guide speaks of the notebooks that are there, and of each of their exercises."""
+
+import re
+
+import build
+import check
+import outline
+import pytest
+
+GUIDE = check.read(build.HERE / "LECTURERS.md")
+LESSONS = [name for name in build.names() if name != build.INDEX]
+
+
+def section(name: str) -> str:
+    found = outline.read(name, build.source_cells(name)[0].source)
+    heading = f"## {found.label} · {found.title}\n"
+    assert heading in GUIDE, f"LECTURERS.md has no section {heading!r}"
+    return GUIDE.partition(heading)[2].partition("\n## ")[0]
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_every_exercise_has_its_wrong_answers(name):
+    text = section(name)
+    exercises, wrong = [], {}
+    for cell in build.source_cells(name):
+        exercises += re.findall(r"^### (Exercise \d+)", cell.source, re.M)
+        if "wrong-answer" in build.tags(cell):
+            wrong[exercises[-1]] = wrong.get(exercises[-1], 0) + 1
+    rows = dict(re.findall(r"^\| (Exercise \d+), [^|]+ \| (.+) \|$", text, re.M))
+    assert list(rows) == exercises
+    for exercise, told in rows.items():
+        assert told.count("; or ") + 1 == wrong[exercise], f"{exercise}: one for each wrong answer"
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_every_notebook_has_its_point_and_questions_with_answers(name):
+    text = section(name)
+    assert "**The point of it**" in text and "**If time is short**" in " ".join(text.split())
+    questions = re.findall(r"^- \*(.+?)\* (.+)", text, re.M)
+    assert len(questions) >= 4
+    assert all(len(answer.split()) >= 3 for _, answer in questions)
+
+
+def test_the_single_lecture_takes_ninety_minutes():
+    robot = outline.read("02_env", build.source_cells("02_env")[0].source)
+    ppo = outline.read("03_ppo", build.source_cells("03_ppo")[0].source)
+    chosen = sum(part.minutes for part in robot.parts if part.number in (1, 2, 6))
+    row = f"2, parts 1, 2 and 6 ({chosen} min); 3 ({ppo.minutes} min); the quiz of 3 (10 min)"
+    assert row in GUIDE and chosen + ppo.minutes + 10 == 90
