@@ -1,6 +1,6 @@
 """Figures of a study: what was tried, what came of it, and what was stopped."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,12 +25,12 @@ def with_value(study: optuna.Study) -> list[FrozenTrial]:
     return [trial for trial in trials if trial.state.is_finished() and trial.value is not None]
 
 
-def distributions(study: optuna.Study, marked: Sequence[int] = (0, 1)) -> Any:
+def distributions(study: optuna.Study, marked: Mapping[int, str] | None = None) -> Any:
     """For each hyperparameter the values that were tried, coloured by what they came to.
 
     Args:
         study: at least two trials with a return.
-        marked: trials whose values are marked below the axis, by ▲ and △.
+        marked: at most two trials whose values are marked on the axis -> what to call them.
     """
     import matplotlib.pyplot as plt
     from matplotlib.ticker import LogLocator
@@ -48,9 +48,9 @@ def distributions(study: optuna.Study, marked: Sequence[int] = (0, 1)) -> Any:
         labels, colors, hatches = zip(*reversed(CLASSES), strict=True)
         axes.hist(stack, edges, stacked=True, color=colors, hatch=hatches, label=labels,
                   edgecolor="white", linewidth=0.5)  # fmt: skip
-        for number, sign in zip(marked, "^v", strict=False):
+        for number, sign in zip(marked or {}, "^v", strict=False):
             at = _place(study.trials[number].params[name], each)
-            axes.plot(at, 0, sign, color="black", markersize=7, clip_on=False,
+            axes.plot(at, 0, sign, color="black", markersize=7, clip_on=False, label=marked[number],
                       markerfacecolor="black" if sign == "^" else "white")  # fmt: skip
         axes.set_title(name, fontsize=10)
         axes.set_yticks([])
@@ -68,7 +68,9 @@ def distributions(study: optuna.Study, marked: Sequence[int] = (0, 1)) -> Any:
     for axes in list(panels.flat)[len(ranges) :]:
         axes.axis("off")
     handles, names = panels.flat[0].get_legend_handles_labels()
-    figure.legend(handles[::-1], names[::-1], loc="outside lower center", ncols=3)
+    order = [label for label, _, _ in CLASSES] + list((marked or {}).values())
+    figure.legend([handles[names.index(each)] for each in order], order,
+                  loc="outside lower center", ncols=5)  # fmt: skip
     return figure
 
 
