@@ -1,5 +1,6 @@
 """The files that say how to install the course agree with each other."""
 
+import os
 import re
 import subprocess
 import tomllib
@@ -19,6 +20,35 @@ def test_binder_has_the_tested_torch_for_the_cpu_on_a_supported_python():
     assert torch_pin("binder/requirements.txt") == torch_pin("constraints.txt")
     assert "+cpu" in (ROOT / "binder/requirements.txt").read_text()
     assert (ROOT / "binder/runtime.txt").read_text().strip() in {f"python-{v}" for v in SUPPORTED}
+
+
+def test_binder_has_nothing_but_what_repo2docker_reads():
+    """Its files have fixed names; a script that is not executable stops the build."""
+    for path in (ROOT / "binder").iterdir():
+        assert path.name in {"requirements.txt", "runtime.txt", "apt.txt", "postBuild", "start"}
+        script = path.name in {"postBuild", "start"}
+        assert not script or (os.access(path, os.X_OK) and path.read_text().startswith("#!"))
+
+
+def test_binder_lands_on_the_index():
+    address = re.search(r"^\[binder\]: (\S+)", (ROOT / "README.md").read_text(), re.MULTILINE)[1]
+    landing = address.partition("?urlpath=lab/tree/")[2]
+    assert landing == "notebooks/00_index.ipynb" and (ROOT / landing).exists()
+
+
+def test_what_binder_installs_can_be_had(uv, tmp_path):
+    """Unpinned but for PyTorch, as on Binder; its CPU build may stand for PyPI's."""
+    wanted = (ROOT / "binder/requirements.txt").read_text()
+    wanted = re.sub(r"^--extra-index-url.*|\+cpu", "", wanted, flags=re.MULTILINE)
+    assert re.search(r"^-e \.$", wanted, re.MULTILINE), "the course itself"
+    wanted = re.sub(r"^-e \.$", (ROOT / "requirements.txt").read_text(), wanted, flags=re.MULTILINE)
+    (tmp_path / "wanted.txt").write_text(wanted)
+    python = (ROOT / "binder/runtime.txt").read_text().strip().removeprefix("python-")
+    done = uv("pip", "compile", tmp_path / "wanted.txt", "--python-version", python,
+              "--python-platform", "x86_64-manylinux_2_28", "--only-binary", ":all:",
+              "--quiet", "--output-file", tmp_path / "resolved.txt")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert f"torch=={torch_pin('constraints.txt')}" in (tmp_path / "resolved.txt").read_text()
 
 
 def test_ci_runs_on_each_supported_python():
