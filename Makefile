@@ -6,7 +6,7 @@ PY = $(VENV)/bin/python
 FIRST = $(firstword $(sort $(wildcard notebooks/*.ipynb)) notebooks)
 ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help lab test check notebooks book slides bench judge links runs studies results lint constraints clean
+.PHONY: help lab test check browser colab notebooks book slides bench judge links runs studies results lint constraints clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -20,6 +20,12 @@ test: $(VENV)/.installed  ## unit tests, then every notebook top to bottom with 
 check:  # what `make test` runs once everything is installed
 	QUADLIB_BUDGET=ci $(PY) -m pytest tests $(wildcard notebooks) --nbval-lax --nbval-current-env \
 		--nbval-cell-timeout=$(CELL_TIMEOUT) $(PYTEST_ARGS)
+
+browser: $(VENV)/.installed  ## the browser tests alone, with pictures (needs Chromium; PICTURES=folder)
+	QUADLIB_BUDGET=ci SCREENSHOTS=$(or $(PICTURES),.cache/pictures) $(PY) -m pytest tests/browser $(PYTEST_ARGS)
+
+colab: $(VENV)/.installed  ## run the notebooks with Colab's versions, in an empty folder (NAME="02 03")
+	$(PY) tests/colab/rehearse.py $(NAME)
 
 notebooks: $(VENV)/.installed  ## run and rewrite the notebooks from notebooks/src (one: make notebooks NAME=02)
 	$(PY) notebooks/build.py --execute $(NAME)

@@ -21,7 +21,7 @@ import pytest
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MAC = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 FLAGS = ["--enable-unsafe-swiftshader", "--use-angle=swiftshader"]  # WebGL without a GPU
-PATIENCE = 120_000  # ms for anything to appear, on a busy machine
+PATIENCE = 300_000  # ms for anything to appear, on a busy machine
 SETTINGS = {
     "notebook-extension/tracker": {"windowingMode": "none"},  # outputs out of sight are there too
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},

@@ -50,9 +50,7 @@ class NotebookPage:
 
     def outputs(self) -> list[list[dict]]:
         """Of each code cell, as they would be saved."""
-        cells = self.page.evaluate(
-            "jupyterapp.shell.currentWidget.content.model.toJSON().cells"
-        )
+        cells = self.page.evaluate("jupyterapp.shell.currentWidget.content.model.toJSON().cells")
         return [cell["outputs"] for cell in cells if cell["cell_type"] == "code"]
 
     def errors(self) -> list[str]:
@@ -67,7 +65,7 @@ class NotebookPage:
         return [frame for frame in self.page.frames if frame.query_selector("#scene")]
 
 
-def until(condition, patience: float = 60.0) -> bool:
+def until(condition, patience: float = 120.0) -> bool:
     """Wait for a condition that no event tells of."""
     deadline = time.monotonic() + patience
     while not condition():

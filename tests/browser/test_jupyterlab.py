@@ -63,7 +63,7 @@ def check_replay(frame) -> None:
 def check_slider(page, label: str) -> None:
     """The slider with this label: a key moves it, and the picture of its widget changes."""
     row = page.locator(".widget-hslider", has=page.get_by_text(label, exact=True)).first
-    box = page.locator(".widget-vbox", has=row).last
+    box = row.locator("xpath=ancestor::div[contains(@class, 'widget-vbox')][1]")
     row.evaluate("row => row.scrollIntoView()")
     before, value = picture(box), row.locator(".widget-readout").inner_text()
     handle = row.locator(".noUi-handle")
