@@ -17,11 +17,11 @@ import quadlib
 from quadlib.studies import connect
 
 MARKS = 10  # how often a trial reports its return
-KEEP = 40.0  # percent
+KEEP = 25.0  # percent
 
 
 def early_stop(budget: int) -> PercentilePruner:
-    """From a fifth of the budget on, a trial keeps up with the best 40 % at each mark, or ends.
+    """From a fifth of the budget on, a trial keeps up with the best quarter at each mark, or ends.
 
     It is compared with the trials that ran to their end, the first three of which nobody stops:
     the better those are, the more is asked of the next.

@@ -75,20 +75,20 @@ def test_nothing_is_reported_before_an_episode_ended(study):
     assert study.trials[0].intermediate_values == {300: 1.0}
 
 
-def test_who_is_not_among_the_best_two_fifths_of_the_finished_ends_at_a_fifth(study):
+def test_who_is_not_among_the_best_quarter_of_the_finished_ends_at_a_fifth(study):
     assert [watched(study, [quality] * 10) for quality in (0, 10, 20)] == [1000] * 3
-    assert watched(study, [11] * 10) == 200, "10 was the second of three"
-    assert watched(study, [13] * 10) == 1000
+    assert watched(study, [14] * 10) == 200, "a quarter of three begins between 10 and 20"
+    assert watched(study, [16] * 10) == 1000
     rng = np.random.default_rng(0)
     ends = [watched(study, [quality] * 10) for quality in rng.permutation(90)]
-    assert set(ends) == {200, 1000} and 10 < ends.count(1000) < 30
+    assert set(ends) == {200, 1000} and 5 < ends.count(1000) < 20
     assert watched(study, [1000.0] * 10) == 1000, "the best so far is never stopped"
 
 
 def test_who_falls_behind_later_ends_later(study):
     for quality in range(10):
         watched(study, [quality + k for k in range(10)])
-    assert watched(study, [8.0] * 10) == 400, "the best two fifths are at 8.4 then"
+    assert watched(study, [9.0] * 10) == 400, "the best quarter is at 9.75 then"
 
 
 def test_a_slow_start_is_forgiven_before_the_first_look(study):
