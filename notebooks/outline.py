@@ -58,7 +58,7 @@ def read(name: str, first_cell: str) -> Outline:
 def as_markdown(lessons: list[Outline], colab: str) -> str:
     """A table of all notebooks, then the parts of each. `colab` is the address of their folder."""
     labels = {lesson.name: lesson.label for lesson in lessons}
-    rows = ["| | Notebook | Minutes | Builds on | In Colab |", "|---|---|---|---|---|"]
+    rows = ["| No. | Notebook | Minutes | Builds on | In Colab |", "|---|---|---|---|---|"]
     sections = []
     for one in lessons:
         link, colab_link = f"[{one.title}]({one.name}.ipynb)", f"[open]({colab}/{one.name}.ipynb)"

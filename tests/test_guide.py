@@ -47,3 +47,13 @@ def test_the_single_lecture_takes_ninety_minutes():
     chosen = sum(part.minutes for part in robot.parts if part.number in (1, 2, 6))
     row = f"2, parts 1, 2 and 6 ({chosen} min); 3 ({ppo.minutes} min); the quiz of 3 (10 min)"
     assert row in GUIDE and chosen + ppo.minutes + 10 == 90
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_the_readme_lists_every_notebook_with_its_minutes(name):
+    minutes = outline.read(name, build.source_cells(name)[0].source).minutes
+    readme = check.read(check.ROOT / "README.md")
+    row = re.search(rf"^\| \[.+\]\(notebooks/{name}\.ipynb\) \| .+ \| (\d+) \|$", readme, re.M)
+    assert row and int(row[1]) == minutes, (
+        f"a row | [...](notebooks/{name}.ipynb) | ... | {minutes} |"
+    )
