@@ -6,7 +6,7 @@ PY = $(VENV)/bin/python
 FIRST = $(firstword $(sort $(wildcard notebooks/*.ipynb)) notebooks)
 ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help lab test check browser colab notebooks book slides bench judge links runs studies results lint constraints clean
+.PHONY: help lab test check browser colab notebooks book slides bench judge links runs studies dashboard results lint constraints clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -50,6 +50,9 @@ runs: $(VENV)/.installed  ## train the long runs, or what is missing of them: ho
 
 studies: $(VENV)/.installed  ## the full studies of notebook 5 and their finalists: hours (STUDIES="ppo trpo")
 	$(PY) -W ignore quadlib/agents/tune.py $(STUDIES)
+
+dashboard: $(VENV)/.installed  ## the studies in optuna-dashboard, at http://127.0.0.1:8080
+	$(PY) quadlib/agents/dashboard.py
 
 results: $(VENV)/.installed  ## judge the long runs three ways, write the README's table (RUNS="ppo trpo")
 	$(PY) tests/judge/judge_runs.py $(RUNS)

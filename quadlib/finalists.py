@@ -18,6 +18,7 @@ from optuna.trial import TrialState
 
 from quadlib.crew import crew, wait_for_some
 from quadlib.files import write
+from quadlib.studies import SHIPPED
 from quadlib.trial import MARKS, mean_return
 from quadlib.tuning import settings_of
 
@@ -117,8 +118,8 @@ def train_again(
 
 
 def read_again(table: str | Path) -> Again:
-    """What `train_again` wrote."""
-    rows = _read(table)
+    """What `train_again` wrote. "ppo" and "trpo" are the shipped ones."""
+    rows = _read(SHIPPED / f"{table}_finalists.csv" if str(table) in ("ppo", "trpo") else table)
     names = list(dict.fromkeys(row[0] for row in rows))
     seeds = sorted({row[1] for row in rows})
     steps = sorted({row[2] for row in rows})
