@@ -131,7 +131,7 @@ class GaitMaker(ipywidgets.VBox):
     def __init__(self, gait: Callable, seconds: float = 4.0) -> None:
         self.gait, self.seconds, self.recording = gait, seconds, None
         self._env = quadlib.make("MinitaurIdeal")  # its own: a slider may move while a cell runs
-        legs = [leg.replace("_", " ") for leg in LEGS]
+        legs = [f"phase {leg.replace('_', ' ')}" for leg in LEGS]
         self.explorer = widgets.explore(
             lambda **values: draw_gait(self._action_at(values), env=self._env),
             alt="The robot after a gait of {frequency:g} Hz, swing {swing:g}, lift {lift:g}, with "
@@ -159,9 +159,10 @@ class GaitMaker(ipywidgets.VBox):
     def walk(self, _button: Any = None) -> None:
         """Walk the gait that the sliders say, and show the replay."""
         with widgets.show_errors(self.stage):
-            _, recording = play(self._env, self._action_at(self.explorer.values), self.seconds)
+            steps, recording = play(self._env, self._action_at(self.explorer.values), self.seconds)
             self.recording = recording
-            self.stage.value = quadlib.replay(recording)._repr_html_()
+            words = describe(steps, self._env.unwrapped.robot.mass)
+            self.stage.value = f"<p>{words}</p>{quadlib.replay(recording)._repr_html_()}"
 
     def _choose(self, _change: Any) -> None:
         phases = GAITS[self.menu.value]

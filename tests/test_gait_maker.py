@@ -3,7 +3,6 @@
 from functools import partial
 from itertools import count
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from toys import check_extremes
@@ -79,7 +78,8 @@ def test_the_walk_button_shows_a_replay_of_what_the_sliders_say():
     maker.button.click()
     assert "srcdoc=" in maker.stage.value
     env = quadlib.make("MinitaurIdeal")
-    _, expected = play(env, lambda t: gait(t, frequency=4.0, swing=0.3), 0.3)
+    steps, expected = play(env, lambda t: gait(t, frequency=4.0, swing=0.3), 0.3)
+    assert describe(steps, env.unwrapped.robot.mass) in maker.stage.value
     env.close()
     np.testing.assert_array_equal(maker.recording.poses, expected.poses)
 

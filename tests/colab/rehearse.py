@@ -38,6 +38,7 @@ from test_other_pythons import other_pythons  # noqa: E402
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 FRONT = ("ipykernel", "ipython", "ipywidgets", "jupyter-client", "nbformat", "traitlets")
 WITHOUT_TORCH = ("02_env",)  # notebooks that need none
+WIDGETS = ("widgets", "gait_maker", "leg_explorer", "live", "reward_mixer")  # what tests are about
 LEARNING = ("torch", "stable-baselines3", "sb3-contrib")
 CELL_TIMEOUT = 600  # s
 
@@ -152,13 +153,24 @@ def run(name: str, python: Path, work: Path) -> tuple[bool, float]:
     folder = work / name
     folder.mkdir()
     notebook = shutil.copy(ROOT / "notebooks" / f"{name}.ipynb", folder)
+    return pytest(
+        python, work, folder, "-p", "strict_notebooks", "--rootdir", folder,
+        "-o", "xfail_strict=true", "--nbval-lax", "--nbval-current-env",
+        f"--nbval-cell-timeout={CELL_TIMEOUT}", notebook,
+    )  # fmt: skip
+
+
+def run_widgets(_name: str, python: Path, work: Path) -> tuple[bool, float]:
+    """The same for the tests that move each slider and press each button."""
+    tests = [TESTS / f"test_{subject}.py" for subject in WIDGETS]
+    return pytest(python, work, work, "-c", ROOT / "pyproject.toml", *tests)
+
+
+def pytest(python: Path, work: Path, folder: Path, *arguments: object) -> tuple[bool, float]:
+    """(passed, seconds) of some tests, started in a folder."""
     environment = {**os.environ, "QUADLIB_BUDGET": "ci", "QUADLIB_SOURCE": str(source(work))}
     environment["PYTHONPATH"] = str(TESTS)  # for strict_notebooks
-    command = [
-        python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "strict_notebooks",
-        "--rootdir", folder, "-o", "xfail_strict=true", "--nbval-lax", "--nbval-current-env",
-        f"--nbval-cell-timeout={CELL_TIMEOUT}", notebook,
-    ]  # fmt: skip
+    command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
     start = time.perf_counter()
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     if done.returncode:
@@ -194,8 +206,8 @@ def main() -> int:
             said = subprocess.run([python, "--version"], capture_output=True, text=True).stdout
             print(f"{said.strip()}, torch {stage.torch or 'not installed'}", flush=True)
             before = frozen(python)
-            for name in stage.names:
-                passed, seconds = run(name, python, work)
+            for name in [*stage.names, "widgets"]:
+                passed, seconds = (run_widgets if name == "widgets" else run)(name, python, work)
                 print(f"  {'passed' if passed else 'FAILED'} {seconds:6.0f} s  {name}", flush=True)
                 good &= passed
             good &= report(python, stage, pins, before)
