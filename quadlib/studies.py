@@ -117,6 +117,11 @@ def alone(url: URL, name: str) -> Iterator[None]:
             yield
 
 
+def finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    """Trials that ended: run to their end, stopped early, or failed."""
+    return [t for t in study.get_trials(deepcopy=False) if t.state.is_finished()]
+
+
 @dataclass(frozen=True)
 class Cost:
     """What a study has cost so far.
@@ -148,14 +153,14 @@ class Cost:
 
 def cost(study: optuna.Study) -> Cost:
     """What a study's finished trials have cost."""
-    finished = [t for t in study.get_trials(deepcopy=False) if t.state.is_finished()]
+    ended = finished(study)
 
     def total(name: str) -> float:
-        return sum(trial.user_attrs.get(name, 0) for trial in finished)
+        return sum(trial.user_attrs.get(name, 0) for trial in ended)
 
-    whole = len(finished) * study.user_attrs["plan"]["steps"]
+    whole = len(ended) * study.user_attrs["plan"]["steps"]
     seconds = sum(session["seconds"] for session in study.user_attrs.get("sessions", []))
-    states = Counter(trial.state.name for trial in finished)
+    states = Counter(trial.state.name for trial in ended)
     return Cost(
         dict(states), total("steps"), total("steps") / max(whole, 1), seconds, total("cpu_seconds")
     )
