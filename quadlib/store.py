@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,9 @@ class Store:
 
     def _show(self, row: dict[str, float]) -> None:
         if self._board is None:  # what a killed run had shown after its last checkpoint is void
-            self._board = SummaryWriter(str(self.folder), purge_step=row["steps"])
+            self._board = SummaryWriter(
+                str(self.folder), purge_step=row["steps"], filename_suffix=f".{time.time_ns()}"
+            )
         for name, value in row.items():
             if name != "steps" and math.isfinite(value):
                 self._board.add_scalar(name, value, row["steps"])
