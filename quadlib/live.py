@@ -75,7 +75,7 @@ class LiveCurve:
         self.hint = hint
         self._tell_at = self._draw_at = 0.0  # s, when the next words and picture are due
         self._picture = ""
-        self._show = show or _Output()
+        self._show = show or Output()
         self._show(_page("starting …"))
 
     def update(self, run: "Run") -> None:
@@ -105,7 +105,7 @@ class LiveCurve:
             self._show(_page("no update was finished"))
 
 
-class _Output:
+class Output:
     """The output of the running cell, replaced in place."""
 
     def __init__(self) -> None:

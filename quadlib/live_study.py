@@ -10,7 +10,7 @@ import optuna
 from optuna.trial import TrialState
 
 from quadlib import course
-from quadlib.live import _Output
+from quadlib.live import Output
 
 REDRAW_EVERY = 3.0  # s, at most
 HINT = "The stop button (■) ends the study and keeps it; tune again and it goes on."
@@ -28,7 +28,7 @@ class LiveStudy:
     def __init__(self, trials: int, show: Callable[[dict[str, str]], Any] | None = None) -> None:
         self.trials, self.started = trials, time.perf_counter()
         self._draw_at, self._drawn, self._picture = 0.0, 0, ""
-        self._show = show or _Output()
+        self._show = show or Output()
         self._show(_page("starting the workers …"))
 
     def update(self, study: optuna.Study) -> None:
