@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from quadlib.agent import world_for
 from quadlib.files import write
 from quadlib.model import pybullet, pybullet_data
 from quadlib.robot import CONTROL_STEP, PIN_RIGHT
@@ -185,6 +184,8 @@ def record(
     An environment that you pass in is reset, and stays open.  The recording ends after `seconds`
     of simulated time, or earlier with the episode.
     """
+    from quadlib.agent import world_for  # pictures of an environment need no agent
+
     about, owned = getattr(agent, "about", {}), not hasattr(env, "step")
     world = world_for(agent, env)() if owned else env
     act: Callable = getattr(agent, "act", agent)
