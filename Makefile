@@ -65,8 +65,8 @@ constraints: $(VENV)/.installed  ## pin new requirements (to move all pins: make
 	$(PY) -m uv pip compile --quiet --universal --python-version=3.11 --no-annotate --extra=dev $(UPGRADE) \
 		--custom-compile-command='make constraints' pyproject.toml --output-file=constraints.txt
 
-clean:  ## remove the virtual environments
-	rm -rf $(VENV) .cache/judge
+clean:  ## remove the virtual environments and what was built
+	rm -rf $(VENV) .cache/judge .cache/book build
 
 $(VENV)/.installed: requirements.txt constraints.txt pyproject.toml .ci/venv
 	@PYTHON='$(PYTHON)' .ci/venv $(VENV)
