@@ -86,7 +86,7 @@ def test_a_training_is_drawn_in_place_and_stopped(open_page, lab, keep):
     output = page.locator(".jp-CodeCell").first.locator(".jp-OutputArea-output")
     page.wait_for_selector("progress")
     seen = {picture(output)}
-    assert until(lambda: seen.add(picture(output)) or len(seen) >= 3)
+    assert until(lambda: seen.add(picture(output)) or len(seen) >= 2)
     words = output.inner_text()
     assert "s left" in words and "steps in" in words and "return" in words or "episode" in words
     keep(page, "training")
@@ -129,3 +129,34 @@ def test_the_reward_mixer_trains_stops_and_shows_the_gait(open_page, lab, keep):
     assert until(lambda: notebook.text(1) == "interrupted True"), notebook.outputs()[1]
     assert notebook.errors() == []
     keep(page, "mixer_stopped")
+
+
+def test_widgets_in_the_dark_on_a_phone(open_page, lab, keep):
+    """Nothing is wider than the screen; at 390 pixels JupyterLab itself takes 66 of them."""
+    cells = [
+        "import numpy as np, quadlib\nfrom quadlib import plots\nplots.use_style()\n"
+        "from quadlib.gait_maker import GaitMaker\nfrom quadlib.leg_explorer import explore_legs\n"
+        "def gait(t, frequency, swing, lift, phases):\n"
+        "    angle = 2 * np.pi * (frequency * t + phases)\n"
+        "    return np.concatenate([swing * np.cos(angle), 0.1 - lift * np.sin(angle)])\n"
+        "GaitMaker(gait)",
+        "explore_legs()",
+        "quadlib.replay(lambda observation: [0.0] * 8, seconds=1)",
+    ]
+    lab.set_theme(dark=True)
+    try:
+        notebook = NotebookPage(open_page, lab, "dark.ipynb", cells, width=390, height=800, scale=2)
+    finally:
+        lab.set_theme(dark=False)
+    page = notebook.page
+    assert page.evaluate("document.body.dataset.jpThemeLight") == "false"
+    notebook.run_all()
+    assert notebook.errors() == []
+    assert until(lambda: len(notebook.replays()) == 1)
+    parts = ".widget-hslider, .widget-dropdown, .widget-button, .widget-html img, iframe"
+    for part in page.locator(parts).all():
+        box = part.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 390, part.inner_html()[:200]
+    for k, cell in enumerate(page.locator(".jp-Cell-outputWrapper").all()):
+        cell.evaluate("cell => cell.scrollIntoView()")
+        keep(page, f"dark_phone_{k}")
