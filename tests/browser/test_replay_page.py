@@ -10,7 +10,7 @@ SIZES = {  # width and height in CSS pixels, device pixels per CSS pixel
     "desk": (1280, 800, 1),
     "zoom": (640, 400, 2),  # the same at 200 %
     "phone": (390, 700, 2),
-    "cell": (350, 480, 2),  # of a notebook on that phone
+    "cell": (260, 480, 2),  # of a notebook on that phone, in JupyterLab
 }
 
 
