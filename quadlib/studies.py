@@ -147,7 +147,8 @@ class Cost:
             f"{sum(counts.values())} trials ({counts['COMPLETE']} to their end, "
             f"{counts['PRUNED']} stopped early, {counts['FAIL']} failed), {self.steps / 1e6:.2f} M "
             f"steps ({self.share:.0%} of whole trials') in {self.seconds / 60:.0f} min, "
-            f"{self.steps / self.seconds:,.0f} steps/s, {self.cpu_seconds / 60:.0f} CPU minutes"
+            f"{self.steps / max(self.seconds, 1e-9):,.0f} steps/s, "
+            f"{self.cpu_seconds / 60:.0f} CPU minutes"
         )
 
 

@@ -24,6 +24,7 @@ from quadlib.spaces import SPACES, Space, checked_ranges, known_points
 from quadlib.studies import address, alone, open_study
 from quadlib.trial import MARKS, work
 
+PATIENCE = 60.0  # s, without a worker before one is told
 RANDOM_TRIALS = 20  # before the sampler begins to learn from them
 
 
@@ -120,12 +121,17 @@ def _hand_out(study, trials, space, seed, client, look_after, task, session, sec
             look_after()
             threads = sum(client.nthreads().values())
             while len(running) < threads and (trial := _next(study, trials, seed, begun)):
-                settings = space(trial)
-                trial.set_user_attr("settings", settings)
+                # A trial that was begun has its settings. It may just be ending, on a worker that
+                # was given up for lost: nothing may be written then.
+                settings = trial.user_attrs.get("settings")
+                if settings is None:
+                    settings = space(trial)
+                    trial.set_user_attr("settings", settings)
                 future = client.submit(work, *task, trial.number, settings, pure=False)
                 running[future] = trial.number
             if not running and threads:
                 return
+            session.wait_for(threads)
             for future in wait_for_some(list(running)):
                 _finish(study, running.pop(future), future)
             session.tell(threads)
@@ -167,10 +173,15 @@ class _Session:
     def __init__(self, study, trials, progress, on_change) -> None:
         self.study, self.trials, self.progress, self.on_change = study, trials, progress, on_change
         self.page = LiveStudy(trials) if progress and in_notebook() else None
-        self.started = time.perf_counter()
+        self.started, self.warned = time.perf_counter(), False
         self.before = study.user_attrs.get("sessions", [])
         self.said = {t.number for t in self._finished()}
         self.steps_before = sum(t.user_attrs.get("steps", 0) for t in self._finished())
+
+    def wait_for(self, workers: int) -> None:
+        if not workers and not self.warned and self.elapsed() > PATIENCE:
+            self.warned = True
+            print("No worker has come yet. Is the cluster's queue full? Waiting …", flush=True)
 
     def elapsed(self) -> float:
         return time.perf_counter() - self.started

@@ -137,6 +137,7 @@ def test_a_trial_is_a_training_of_that_seed_and_these_settings(tmp_path):
     assert "reason" not in trial.user_attrs
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_diverged_trial_says_why(tmp_path):
     trial = trained(tmp_path, OverpaidWalk, normalize_rewards=False)
     assert trial.state == TrialState.FAIL and trial.value is None
