@@ -6,7 +6,7 @@ PY = $(VENV)/bin/python
 FIRST = $(firstword $(sort $(wildcard notebooks/*.ipynb)) notebooks)
 ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help lab test check browser colab notebooks book slides bench judge links runs studies dashboard results lint constraints clean
+.PHONY: help lab test check browser colab notebooks rehearse book slides bench judge links runs studies dashboard results lint constraints clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -29,6 +29,9 @@ colab: $(VENV)/.installed  ## run the notebooks with Colab's versions, in an emp
 
 notebooks: $(VENV)/.installed  ## run and rewrite the notebooks from notebooks/src (one: make notebooks NAME=02)
 	$(PY) notebooks/build.py --execute $(NAME)
+
+rehearse: $(VENV)/.installed  ## a lecture with the clock (LECTURE="02:1,2,6 03")
+	$(PY) notebooks/rehearse.py $(LECTURE)
 
 book: $(VENV)/.installed  ## the course as a web site, in build/book (opens from disk, offline)
 	$(PY) web/book.py

@@ -7,7 +7,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from quadlib.settings import ALGORITHMS, SLIDES, settings_for
+from quadlib.settings import ALGORITHMS, LONG, SLIDES, settings_for
 
 
 def test_unknown_algorithms_are_refused():
@@ -100,6 +100,15 @@ def test_help_has_a_line_with_meaning_and_default_for_each_field(algorithm):
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_defaults_lie_in_their_own_ranges(algorithm):
     assert settings_for(algorithm, settings_for(algorithm).as_dict()) == settings_for(algorithm)
+
+
+@pytest.mark.parametrize(
+    "algorithm, table",
+    [("ppo", SLIDES["ppo"]), ("trpo", SLIDES["trpo"]), ("ppo", SLIDES["transfer"]), *LONG.items()],
+)
+def test_a_table_leaves_nothing_to_the_defaults(algorithm, table):
+    assert table.keys() == {each.name for each in fields(ALGORITHMS[algorithm])}
+    settings_for(algorithm, table)
 
 
 def test_the_slides_ppo_table():

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from quadlib import records
-from quadlib.settings import SLIDES
+from quadlib.settings import LONG, SLIDES
 from quadlib.training import train
+from quadlib.transfer import transfer
 from quadlib.vec_env import available_cores
 
 WORK = Path(".cache/runs")
@@ -24,21 +25,59 @@ WORK = Path(".cache/runs")
 
 @dataclass(frozen=True)
 class Plan:
-    """One training, with several seeds. `settings` are those that are not the defaults."""
+    """One training, with several seeds.
+
+    Attributes:
+        settings: those that are not the defaults.
+        start: the kept training whose agent, of the same seed, this one begins with.
+        warmup: so many updates in which only the critic learns.
+        checkpoints: evaluate the agents along the way, as the slides did.
+    """
 
     algorithm: str
     steps: int
     seeds: int
     settings: dict[str, Any] = field(default_factory=dict)
+    start: str | None = None
+    warmup: int = 0
+    checkpoints: bool = False
+
+
+# What may have kept the slides' PPO from learning: a value of theirs, and the long runs' instead.
+SUSPECTS = {
+    "observations": ("normalize_observations",),
+    "rewards": ("normalize_rewards",),
+    "clipping": ("sb2_value_clipping",),
+    "gamma": ("gamma",),
+    "rate": ("learning_rate",),
+    "robots": ("n_envs", "n_steps"),
+    "noise": ("log_std_init",),
+}
+NETWORKS = {"128": (128, 128), "256": (256, 256), "three": (64, 64, 64)}
+
+
+def exchanged(
+    table: dict[str, Any], other: dict[str, Any], names: tuple[str, ...]
+) -> dict[str, Any]:
+    """A table of settings, but some of another."""
+    return table | {name: other[name] for name in names}
 
 
 PLANS = {
-    "ppo": Plan("ppo", 2_000_000, 5),
-    "trpo": Plan("trpo", 2_000_000, 5),
-    "ppo_kl": Plan("ppo_kl", 2_000_000, 5),
-    "slides_ppo": Plan("ppo", 4_000_000, 1, SLIDES["ppo"]),
-    "slides_trpo": Plan("trpo", 4_000_000, 1, SLIDES["trpo"]),
+    **{name: Plan(name, 2_000_000, 5, LONG[name]) for name in ("ppo", "trpo", "ppo_kl")},
+    "slides_ppo": Plan("ppo", 4_000_000, 1, SLIDES["ppo"], checkpoints=True),
+    "slides_trpo": Plan("trpo", 4_000_000, 1, SLIDES["trpo"], checkpoints=True),
+    "slides_transfer": Plan(
+        "ppo", 4_000_000, 1, SLIDES["transfer"], start="slides_trpo", checkpoints=True
+    ),
 }
+for name, names in SUSPECTS.items():
+    mended = exchanged(SLIDES["ppo"], LONG["ppo"], names)
+    broken = exchanged(LONG["ppo"], SLIDES["ppo"], names)
+    PLANS[f"slides_but_{name}"] = Plan("ppo", 400_000, 2, mended)
+    PLANS[f"ppo_but_{name}"] = Plan("ppo", 400_000, 2, broken)
+for name, hidden in NETWORKS.items():
+    PLANS[f"net_{name}"] = Plan("ppo", 1_000_000, 2, LONG["ppo"] | {"hidden": hidden})
 
 
 def jobs(names: list[str]) -> Iterator[tuple[str, int]]:
@@ -50,11 +89,18 @@ def jobs(names: list[str]) -> Iterator[tuple[str, int]]:
 def run(name: str, seed: int) -> None:
     """Train one, or what is missing of it, and keep its record."""
     plan, folder = PLANS[name], WORK / f"{name}_{seed}"
-    train(
-        plan.algorithm, steps=plan.steps, env="Minitaur", seed=seed, folder=folder,
-        progress=False, processes=0, **plan.settings,
-    )  # fmt: skip
+    options = {
+        "steps": plan.steps, "env": "Minitaur", "seed": seed, "folder": folder,
+        "progress": False, "processes": 0, **plan.settings,
+    }  # fmt: skip
+    if plan.start:
+        agents = {record.seed: record.agent for record in records.runs(plan.start)}
+        transfer(agents[seed], plan.algorithm, critic_warmup=plan.warmup, **options)
+    else:
+        train(plan.algorithm, **options)
     records.keep(folder)
+    if plan.checkpoints:
+        records.keep_checkpoints(folder)
 
 
 def main() -> None:

@@ -3,19 +3,19 @@
     make studies (STUDIES="ppo trpo")
 
 A study grows in `.cache/studies.db`. When it is finished, it is kept as `studies/NAME.json` beside
-this file, and the best five trials, the slides' settings and the defaults are trained again with
-three new seeds each: `studies/NAME_finalists.csv`.
+this file, and the best five trials, the slides' settings and those of the long runs are trained
+again with three new seeds each: `studies/NAME_finalists.csv`.
 """
 
 import argparse
 
 from quadlib.finalists import agreement, train_again
-from quadlib.settings import SLIDES
+from quadlib.settings import LONG, SLIDES
 from quadlib.studies import SHIPPED, cost, export
 from quadlib.tuning import tune
 
 # name: (trials, steps of each, steps of a finalist)
-PLANS = {"ppo": (100, 100_000, 500_000), "trpo": (100, 200_000, 500_000)}
+PLANS = {"ppo": (100, 100_000, 200_000), "trpo": (100, 200_000, 200_000)}
 
 
 def main() -> None:
@@ -38,9 +38,9 @@ def main() -> None:
             continue
         again = train_again(
             study, SHIPPED / f"{name}_finalists.csv", steps=long,
-            others={"slides": SLIDES[name], "defaults": {}},
+            others={"slides": SLIDES[name], "long": LONG[name]},
         )  # fmt: skip
-        for at in (steps, long):
+        for at in dict.fromkeys((steps, long)):
             held = agreement(study, again, at)
             print(f"{name}: order held at {at:,} steps: {held}")
             for finalist, returns in zip(again.names, again.at(at), strict=True):
