@@ -115,8 +115,8 @@ def _right_legs(recording: Recording, robot: Any, frame: int) -> np.ndarray:
     return np.transpose(points)[[0, 2]]
 
 
-class GaitMaker(ipywidgets.VBox):
-    """Sliders over a gait, a menu of well-known ones, and a button that walks it in 3D.
+class GaitMaker(widgets.Panel):
+    """Sliders over a gait, buttons for well-known ones, and one that walks it in 3D.
 
     Args:
         gait: (t, frequency, swing, lift, phases) -> action (8,); phases of the legs in periods,
@@ -124,7 +124,8 @@ class GaitMaker(ipywidgets.VBox):
         seconds: of the walk in 3D.
 
     Attributes:
-        explorer, menu, button, stage: what it is made of; `stage` holds the replay.
+        explorer, button, stage: what it is made of; `stage` holds the replay.
+        presets: name of a gait -> the button that sets its phases.
         recording: the last walk in 3D.
     """
 
@@ -144,16 +145,19 @@ class GaitMaker(ipywidgets.VBox):
             lift=np.arange(0, 0.61, 0.05),
             **{f"phase_{k}": np.arange(0, 1, 0.125) for k in range(4)},
         )
-        self.menu = ipywidgets.Dropdown(
-            options=list(GAITS), description="phases like a", style={"description_width": "9em"}
-        )
+        # Buttons, no menu: in a menu JupyterLab takes the arrow keys for itself.
+        self.presets = {
+            name: ipywidgets.Button(description=name, layout={"width": "auto"}) for name in GAITS
+        }
         self.button = ipywidgets.Button(
             description=f"Walk {seconds:g} s in 3D", icon="play", button_style="primary"
         )
         self.stage = ipywidgets.HTML(layout={"width": "100%"})
-        self.menu.observe(self._choose, names="value")
+        for button in self.presets.values():
+            button.on_click(self._choose)
         self.button.on_click(self.walk)
-        row = ipywidgets.HBox([self.menu, self.button], layout=widgets.ROW)
+        like = ipywidgets.Label("phases of a")
+        row = ipywidgets.HBox([like, *self.presets.values(), self.button], layout=widgets.ROW)
         super().__init__([row, self.explorer, self.stage])
 
     def walk(self, _button: Any = None) -> None:
@@ -164,8 +168,8 @@ class GaitMaker(ipywidgets.VBox):
             words = describe(steps, self._env.unwrapped.robot.mass)
             self.stage.value = f"<p>{words}</p>{quadlib.replay(recording)._repr_html_()}"
 
-    def _choose(self, _change: Any) -> None:
-        phases = GAITS[self.menu.value]
+    def _choose(self, button: ipywidgets.Button) -> None:
+        phases = GAITS[button.description]
         self.explorer.move(**{f"phase_{k}": phase for k, phase in enumerate(phases)})
 
     def _action_at(self, values: dict[str, float]) -> Callable:

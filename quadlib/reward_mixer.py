@@ -69,7 +69,7 @@ def draw_terms(episode: Sequence[Step], reward: Reward) -> tuple[Figure, str]:
     return figure, f"Sums over the episode: {sums}; {total.sum():+.2f}."
 
 
-class RewardMixer(ipywidgets.VBox):
+class RewardMixer(widgets.Panel):
     """Weights as sliders, the terms of a recorded episode, a button that trains with this reward.
 
     The training runs in a thread of its own, so that the sliders and the stop button go on

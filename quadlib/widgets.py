@@ -11,8 +11,26 @@ from quadlib import course
 
 ROW = ipywidgets.Layout(display="flex", flex_flow="row wrap", align_items="center")
 
+# Where the keyboard is: ipywidgets' own sliders do not tell. A blue ring within a white
+# one is seen on light and on dark pages. What a slider says can be typed over, without any effect.
+_FOCUS = """<style>
+.quadlib-panel :is(.noUi-handle, .ui-slider-handle, button):focus-visible {
+  outline: 3px solid #0072b2 !important; outline-offset: 1px;
+  box-shadow: 0 0 0 6px #fff !important; z-index: 9; }
+.quadlib-panel .widget-readout { -webkit-user-modify: read-only !important; }
+</style>"""
 
-class Explorer(ipywidgets.VBox):
+
+class Panel(ipywidgets.VBox):
+    """A box of widgets in which one sees what has the keyboard's focus."""
+
+    def __init__(self, children: Sequence[ipywidgets.Widget], **more: Any) -> None:
+        style = ipywidgets.HTML(_FOCUS, layout={"display": "none"})
+        super().__init__([*children, style], **more)
+        self.add_class("quadlib-panel")
+
+
+class Explorer(Panel):
     """A picture with one slider per keyword of a function that draws. `explore` makes one.
 
     Attributes:

@@ -62,12 +62,12 @@ def test_every_slider_of_the_gait_maker_draws_at_its_extremes():
     check_extremes(GaitMaker(gait).explorer)
 
 
-def test_the_menu_of_gaits_sets_all_phases_with_one_picture(monkeypatch):
+def test_a_button_for_each_gait_sets_all_phases_with_one_picture(monkeypatch):
     maker, drawn = GaitMaker(gait), []
     draw = maker.explorer._draw
     monkeypatch.setattr(maker.explorer, "_draw", lambda **v: drawn.append(v) or draw(**v))
     for name in reversed(GAITS):
-        maker.menu.value = name
+        maker.presets[name].click()
         assert tuple(drawn[-1][f"phase_{k}"] for k in range(4)) == GAITS[name]
     assert len(drawn) == len(GAITS)
 
