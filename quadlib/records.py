@@ -75,21 +75,35 @@ def paths_of(name: str, folder: Path | None = None) -> list[Path]:
     return sorted((path for path in found if path.stem.isdecimal()), key=lambda p: int(p.stem))
 
 
-def keep(run: str | Path, folder: Path | None = None) -> Path:
+def keep(
+    run: str | Path, folder: Path | None = None, at: int | None = None, name: str | None = None
+) -> Path:
     """Keep what matters of a run's folder called NAME_SEED, as `train(folder=...)` writes it.
 
     Called again, it replaces what it kept before. Returns the agent's file, which is written last:
     until then the older record stands or the two files disagree, and `runs` says so.
 
-    Raises ValueError where the folder has another name or holds no finished checkpoint.
+    Args:
+        run: the folder.
+        folder: where records are.
+        at: keep the run as it was at its first checkpoint with so many steps; by default the last.
+        name: of the record, where it is not the folder's.
+
+    Raises ValueError where the folder has another name or holds no such checkpoint.
     """
-    run, place = Path(run), _place(run, folder)
+    run, place = Path(run), _place(Path(run), folder, name)
     if not (run / "curve.csv").exists():
         raise ValueError(f"{run} holds no checkpoint yet")
     rows = _rows(run / "curve.csv")
-    agent = Agent.load(run / f"agent_{int(rows[-1]['steps']):09d}.safetensors")
+    steps = [int(row["steps"]) for row in rows]
+    files = [run / f"agent_{step:09d}.safetensors" for step in steps if step >= (at or steps[-1])]
+    path = next((file for file in files if file.exists()), None)
+    if path is None:
+        raise ValueError(f"{run} holds no checkpoint with {at or steps[-1]:,} steps yet")
+    agent = Agent.load(path)
     if agent.about["seed"] != int(place.stem):
         raise ValueError(f"the run in {run} has the seed {agent.about['seed']}")
+    rows = [row for row in rows if row["steps"] <= agent.about["steps"]]
     chosen = np.unique(np.linspace(0, len(rows) - 1, ROWS).round().astype(int))
     content = _csv([rows[i] for i in chosen])
     write(place.with_suffix(".csv"), lambda file: file.write(content))
@@ -143,12 +157,12 @@ def add_judgement(
     write(path.with_suffix(".json"), lambda file: file.write(text))
 
 
-def _place(run: Path, folder: Path | None) -> Path:
+def _place(run: Path, folder: Path | None, name: str | None = None) -> Path:
     """Where the agent of a run's folder is kept."""
     found = re.fullmatch(r"(\w+)_(\d+)", run.name)
     if not found:
         raise ValueError(f"a run's folder is called NAME_SEED, not {run.name}")
-    return (folder or FOLDER) / found[1] / f"{found[2]}.safetensors"
+    return (folder or FOLDER) / (name or found[1]) / f"{found[2]}.safetensors"
 
 
 def _read(path: Path) -> Record:

@@ -65,6 +65,18 @@ def test_seeds_come_in_the_order_of_numbers(tmp_path):
     assert records.names(tmp_path / "kept") == ["walk"]
 
 
+def test_a_run_is_kept_as_it_was_at_an_earlier_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "CHECKPOINT_EVERY", 48)
+    run, kept = trained(tmp_path / "walk_0", 160), tmp_path / "kept"
+    records.keep(tmp_path / "walk_0", kept, at=80, name="half")
+    (record,) = records.runs("half", kept)
+    assert record.agent.about["steps"] == record.curve["steps"][-1] == 96  # the first from 80 on
+    np.testing.assert_array_equal(record.curve["steps"], run.curve["steps"][:6])
+    assert record.agent.fingerprint != run.agent.fingerprint
+    with pytest.raises(ValueError, match="no checkpoint with 500 steps yet"):
+        records.keep(tmp_path / "walk_0", kept, at=500)
+
+
 def test_a_run_that_went_on_is_kept_again(kept, tmp_path):
     records.add_judgement(kept[1], "fast", "deterministic", EPISODES, {})
     trained(tmp_path / "a_walk_3", 160, seed=3)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from quadlib import records
+from quadlib.rewards import Reward, Step, Terms
 from quadlib.settings import LONG, SLIDES
 from quadlib.training import train
 from quadlib.transfer import transfer
@@ -29,18 +30,22 @@ class Plan:
 
     Attributes:
         settings: those that are not the defaults.
+        reward: where it is not the slides'.
         start: the kept training whose agent, of the same seed, this one begins with.
         warmup: so many updates in which only the critic learns.
         checkpoints: evaluate the agents along the way, as the slides did.
+        half: a name under which the agent is kept that had half of the steps.
     """
 
     algorithm: str
     steps: int
     seeds: int
     settings: dict[str, Any] = field(default_factory=dict)
+    reward: Reward | None = None
     start: str | None = None
     warmup: int = 0
     checkpoints: bool = False
+    half: str | None = None
 
 
 # What may have kept the slides' PPO from learning: a value of theirs, and the long runs' instead.
@@ -53,7 +58,18 @@ SUSPECTS = {
     "robots": ("n_envs", "n_steps"),
     "noise": ("log_std_init",),
 }
+ENERGY_WEIGHTS = {"none": 0.0, "much": 0.05}  # the slides' is 0.005
 NETWORKS = {"128": (128, 128), "256": (256, 256), "three": (64, 64, 64)}
+
+
+def weighing(weight: float) -> Reward:
+    """The slides' reward with another weight of the effort."""
+
+    def reward(step: Step) -> Terms:
+        return {"forward": step.dx, "energy": -weight * step.energy}
+
+    reward.__name__ = f"energy_weight_{weight}"
+    return reward
 
 
 def exchanged(
@@ -64,7 +80,11 @@ def exchanged(
 
 
 PLANS = {
-    **{name: Plan(name, 2_000_000, 5, LONG[name]) for name in ("ppo", "trpo", "ppo_kl")},
+    "ppo": Plan("ppo", 2_000_000, 5, LONG["ppo"]),
+    "trpo": Plan("trpo", 2_000_000, 5, LONG["trpo"], half="trpo_half"),
+    "ppo_kl": Plan("ppo_kl", 2_000_000, 5, LONG["ppo_kl"]),
+    # With "ppo" and "trpo" after the same 2 M steps in all to compare.
+    "transfer": Plan("ppo", 1_000_000, 3, LONG["ppo"], start="trpo_half", warmup=3),
     "slides_ppo": Plan("ppo", 4_000_000, 1, SLIDES["ppo"], checkpoints=True),
     "slides_trpo": Plan("trpo", 4_000_000, 1, SLIDES["trpo"], checkpoints=True),
     "slides_transfer": Plan(
@@ -76,6 +96,8 @@ for name, names in SUSPECTS.items():
     broken = exchanged(LONG["ppo"], SLIDES["ppo"], names)
     PLANS[f"slides_but_{name}"] = Plan("ppo", 400_000, 2, mended)
     PLANS[f"ppo_but_{name}"] = Plan("ppo", 400_000, 2, broken)
+for name, weight in ENERGY_WEIGHTS.items():
+    PLANS[f"energy_{name}"] = Plan("ppo", 1_000_000, 2, LONG["ppo"], reward=weighing(weight))
 for name, hidden in NETWORKS.items():
     PLANS[f"net_{name}"] = Plan("ppo", 1_000_000, 2, LONG["ppo"] | {"hidden": hidden})
 
@@ -91,7 +113,7 @@ def run(name: str, seed: int) -> None:
     plan, folder = PLANS[name], WORK / f"{name}_{seed}"
     options = {
         "steps": plan.steps, "env": "Minitaur", "seed": seed, "folder": folder,
-        "progress": False, "processes": 0, **plan.settings,
+        "progress": False, "processes": 0, "reward": plan.reward, **plan.settings,
     }  # fmt: skip
     if plan.start:
         agents = {record.seed: record.agent for record in records.runs(plan.start)}
@@ -99,6 +121,8 @@ def run(name: str, seed: int) -> None:
     else:
         train(plan.algorithm, **options)
     records.keep(folder)
+    if plan.half:
+        records.keep(folder, at=plan.steps // 2, name=plan.half)
     if plan.checkpoints:
         records.keep_checkpoints(folder)
 
