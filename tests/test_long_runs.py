@@ -1,0 +1,67 @@
+"""The plans of the long runs, and what one command makes of them."""
+
+import re
+
+import pytest
+
+from quadlib import records, store
+from quadlib.agents import long_runs
+from quadlib.agents.long_runs import PLANS, SUSPECTS, Plan
+from quadlib.settings import LONG, SLIDES, settings_for
+
+SMALL = {"n_envs": 1, "n_steps": 32, "batch_size": 32, "n_epochs": 1, "hidden": (4,)}
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_a_plan_can_be_trained(name):
+    plan = PLANS[name]
+    assert re.fullmatch(r"\w+", name), "a folder is called NAME_SEED"
+    changes = plan.settings
+    assert settings_for(plan.algorithm, changes).as_dict().keys() == changes.keys(), "all given"
+    if plan.start:
+        halves = {each.half: each for each in PLANS.values() if each.half}
+        parent = PLANS.get(plan.start) or halves[plan.start]
+        assert parent.seeds >= plan.seeds
+        assert tuple(parent.settings["hidden"]) == tuple(plan.settings["hidden"])
+
+
+def test_suspects_cover_all_in_which_the_two_tables_differ_at_the_start():
+    """Of what the slides were suspected of: observations, clipping, γ, rate, robots, deviation."""
+    names = {name for names in SUSPECTS.values() for name in names}
+    for name in names:
+        assert SLIDES["ppo"][name] != LONG["ppo"][name], name
+    mended, broken = PLANS["slides_but_gamma"].settings, PLANS["ppo_but_gamma"].settings
+    assert (mended["gamma"], broken["gamma"]) == (LONG["ppo"]["gamma"], SLIDES["ppo"]["gamma"])
+    assert mended | {"gamma": 0.909} == SLIDES["ppo"]
+
+
+def test_weights_of_the_effort_make_other_rewards():
+    rewards = [PLANS[name].reward for name in ("energy_none", "energy_much")]
+    assert len({each.__name__ for each in rewards}) == 2
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch):
+    monkeypatch.setattr(long_runs, "WORK", tmp_path / "work")
+    monkeypatch.setattr(records, "FOLDER", tmp_path / "kept")
+    monkeypatch.setattr(store, "CHECKPOINT_EVERY", 32)
+    plans = {
+        "first": Plan("ppo", 128, 1, SMALL, half="first_half"),
+        "second": Plan("ppo", 64, 1, SMALL, start="first_half", warmup=1),
+    }
+    monkeypatch.setattr(long_runs, "PLANS", plans)
+
+
+def test_runs_are_kept_and_followed(tiny):
+    for name in ("first", "second"):
+        long_runs.run(name, 0)
+    assert records.names() == ["first", "first_half", "second"]
+    (half,), (second,) = records.runs("first_half"), records.runs("second")
+    assert (half.agent.about["steps"], second.agent.about["steps"]) == (64, 64)
+    (parent,) = second.agent.about["lineage"]
+    assert (parent["steps"], parent["agent"]) == (64, half.agent.fingerprint)
+
+
+def test_what_a_run_begins_with_has_to_be_there(tiny):
+    with pytest.raises(ValueError, match="no records of 'first_half'"):
+        long_runs.run("second", 0)
