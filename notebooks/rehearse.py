@@ -71,7 +71,6 @@ def rehearse(name: str, wanted: set[int]) -> tuple[int, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("lecture", nargs="*", help="notebooks, with parts if not all: 02:1,2,6 03")
-    os.environ.setdefault("QUADLIB_BUDGET", "lecture")
     minutes = waiting = 0.0
     for each in parser.parse_args().lecture or build.names():
         start, _, parts = each.partition(":")
@@ -87,4 +86,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("QUADLIB_BUDGET", "lecture")
     main()
