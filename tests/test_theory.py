@@ -68,8 +68,8 @@ def test_sliders_draw_at_every_value(name, sliders):
     boxes = [value for value in cells.run(name).shown if isinstance(value, ipywidgets.VBox)]
     driven = set()
     for box in boxes:
-        *controls, image = box.children
-        for slider in controls:
+        image = box.image
+        for slider in box.sliders.values():
             driven.add(slider.description)
             for _, value in slider.options:
                 before, image_before = slider.value, image.value
