@@ -31,7 +31,8 @@ class Plan:
     Attributes:
         settings: those that are not the defaults.
         reward: where it is not the slides'.
-        start: the kept training whose agent, of the same seed, this one begins with.
+        start: the kept training whose agent this one begins with, of the same seed where there is
+            one, else of seed 0.
         warmup: so many updates in which only the critic learns.
         checkpoints: evaluate the agents along the way, as the slides did.
         half: a name under which the agent is kept that had half of the steps.
@@ -57,6 +58,14 @@ SUSPECTS = {
     "rate": ("learning_rate",),
     "robots": ("n_envs", "n_steps"),
     "noise": ("log_std_init",),
+}
+# What may have kept the slides' transfer from calming the policy down.
+DOUBTS = {
+    "gamma": ("gamma",),
+    "lambda": ("gae_lambda",),
+    "rate": ("learning_rate",),
+    "robots": ("n_envs", "n_steps"),
+    "epochs": ("n_epochs",),
 }
 ENERGY_WEIGHTS = {"none": 0.0, "much": 0.05}  # the slides' is 0.005
 NETWORKS = {"128": (128, 128), "256": (256, 256), "three": (64, 64, 64)}
@@ -96,6 +105,9 @@ for name, names in SUSPECTS.items():
     broken = exchanged(LONG["ppo"], SLIDES["ppo"], names)
     PLANS[f"slides_but_{name}"] = Plan("ppo", 400_000, 2, mended)
     PLANS[f"ppo_but_{name}"] = Plan("ppo", 400_000, 2, broken)
+for name, names in DOUBTS.items():
+    mended = exchanged(SLIDES["transfer"], LONG["ppo"], names)
+    PLANS[f"transfer_but_{name}"] = Plan("ppo", 400_000, 2, mended, start="slides_trpo")
 for name, weight in ENERGY_WEIGHTS.items():
     PLANS[f"energy_{name}"] = Plan("ppo", 1_000_000, 2, LONG["ppo"], reward=weighing(weight))
 for name, hidden in NETWORKS.items():
@@ -117,7 +129,7 @@ def run(name: str, seed: int) -> None:
     }  # fmt: skip
     if plan.start:
         agents = {record.seed: record.agent for record in records.runs(plan.start)}
-        transfer(agents[seed], plan.algorithm, critic_warmup=plan.warmup, **options)
+        transfer(agents.get(seed, agents[0]), plan.algorithm, critic_warmup=plan.warmup, **options)
     else:
         train(plan.algorithm, **options)
     records.keep(folder)
