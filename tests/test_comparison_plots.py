@@ -99,3 +99,23 @@ def test_intervals_are_drawn_where_they_are_with_the_first_on_top():
     assert ends == [[1.0, 4.0], [4.5, 6.0]]
     assert axes.lines[-1].get_xdata()[0] == 3.0 and axes.get_ylim() == (1.5, -0.5)
     assert [text.get_text() for text in axes.texts] == ["2.00  [1.00, 4.00]", "5.00  [4.50, 6.00]"]
+
+
+def test_dots_stand_in_the_row_of_their_change():
+    with plt.rc_context({"figure.constrained_layout.use": True}):
+        panels = {
+            "theirs, mended": ({"discount": [1.0, 3.0], "noise": [0.5]}, 0.4),
+            "ours, broken": ({"discount": [8.0, 9.0]}, 10.0),
+        }
+        figure = figures.dots(panels, "return", "unchanged")
+    left, right = figure.axes
+    assert [text.get_text() for text in left.get_yticklabels()] == ["discount", "noise"]
+    points = [line for line in left.lines if line.get_marker() == "o" and len(line.get_xdata())]
+    assert [list(line.get_xdata()) for line in points] == [[1.0, 3.0], [0.5]]
+    assert [set(line.get_ydata()) for line in points] == [{0}, {1}]
+    means = [line.get_xdata()[0] for line in left.lines if line.get_marker() == "|"]
+    assert means == [2.0, 0.5]
+    assert right.lines[-3].get_xdata()[0] == 10.0, "the line of the unchanged"
+    words = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert words == ["unchanged", "a seed", "their mean"]
+    assert left.get_ylim()[0] > left.get_ylim()[1], "the first on top"
