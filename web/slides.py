@@ -76,7 +76,7 @@ def add_libraries() -> None:
     import sphinx_revealjs
 
     reveal = Path(sphinx_revealjs.__file__).parent / "_static" / "revealjs"
-    for part in ("dist", "plugin/notes"):
+    for part in ("dist", "plugin/notes", "plugin/zoom"):
         shutil.copytree(reveal / part, OUTPUT / "reveal" / part)
     book.add_mathjax(OUTPUT)
     shutil.copy(ROOT / "web/slides/course.css", OUTPUT / "reveal/dist/theme")

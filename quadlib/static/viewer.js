@@ -1,5 +1,5 @@
 // Plays recordings of the robot on a page: three.js draws, everything else is below.
-// Part of the page viewer.html; replay.py fills in the data (see `_robot_data` there for its form).
+// Part of the page viewer.html; viewer.py fills in the data (see `_robot_data` there for its form).
 "use strict";
 
 const $ = (id) => document.getElementById(id);
@@ -15,6 +15,7 @@ async function unpack(id) {
   return new Response(stream).text();
 }
 
+const left = () => parseFloat(getComputedStyle(document.documentElement).getPropertyValue("--left"));
 const fixed = (number) => (Math.round(number * 100) / 100 + 0).toFixed(2); // never "-0.00"
 
 function undelta(rows, unit) { // rows of integers, each the difference from the row before
@@ -55,7 +56,7 @@ function makeGround(dark) { // squares of 1 m, in a tile of 2 m
   });
   tile.wrapS = tile.wrapT = THREE.RepeatWrapping;
   tile.repeat.set(40, 40);
-  tile.anisotropy = 8;
+  tile.anisotropy = 2; // each step more costs as much as the shadow where no GPU draws
   return tile;
 }
 
@@ -72,15 +73,28 @@ function geometry(shape, meshes) {
   return result;
 }
 
-function material(shape, meshes) {
-  const result = new THREE.MeshStandardMaterial({ roughness: 0.55, metalness: 0.15 });
-  result.color.setRGB(...shape.rgba.slice(0, 3), THREE.SRGBColorSpace);
-  const texture = shape.kind === "mesh" && meshes[shape.mesh].texture;
-  if (texture) {
-    result.map = new THREE.TextureLoader().load(texture, () => { dirty = true; });
-    result.map.colorSpace = THREE.SRGBColorSpace;
-  }
-  return result;
+function tinted(geometry, colour, alpha = 1) { // the colour at each corner: one material for all
+  const count = geometry.attributes.position.count;
+  const rgba = Float32Array.from({ length: 4 * count }, (_, i) => [...colour, alpha][i % 4]);
+  return geometry.setAttribute("color", new THREE.BufferAttribute(rgba, 4));
+}
+
+function plainParts(shapes, meshes) { // of a link, as one: the fewer parts, the faster
+  const parts = shapes.map((shape) => {
+    const colour = new THREE.Color().setRGB(...shape.rgba.slice(0, 3), THREE.SRGBColorSpace);
+    return tinted(geometry(shape, meshes), colour)
+      .applyQuaternion(new THREE.Quaternion(...shape.quaternion)).translate(...shape.position);
+  });
+  return new THREE.Mesh(THREE.mergeGeometries(parts), new THREE.MeshLambertMaterial({ vertexColors: true }));
+}
+
+function texturedPart(shape, meshes) {
+  const map = new THREE.TextureLoader().load(meshes[shape.mesh].texture, () => { dirty = true; });
+  map.colorSpace = THREE.SRGBColorSpace;
+  const mesh = new THREE.Mesh(geometry(shape, meshes), new THREE.MeshLambertMaterial({ map }));
+  mesh.position.set(...shape.position);
+  mesh.quaternion.set(...shape.quaternion);
+  return mesh;
 }
 
 class Robot {
@@ -97,13 +111,14 @@ class Robot {
     this.group.position.y = (index - (count - 1) / 2) * LANE; // the first is nearest
     this.links = Array.from({ length: this.poses[0].length / 7 }, () => new THREE.Group());
     this.links.forEach((link) => this.group.add(link));
-    for (const shape of data.shapes) {
-      const mesh = new THREE.Mesh(geometry(shape, meshes), material(shape, meshes));
-      mesh.position.set(...shape.position);
-      mesh.quaternion.set(...shape.quaternion);
-      mesh.castShadow = mesh.receiveShadow = true;
-      this.links[shape.link + 1].add(mesh);
-    }
+    this.links.forEach((link, n) => {
+      const shapes = data.shapes.filter((shape) => shape.link + 1 === n);
+      const textured = (shape) => shape.kind === "mesh" && meshes[shape.mesh].texture;
+      const plain = shapes.filter((shape) => !textured(shape));
+      if (plain.length) link.add(plainParts(plain, meshes));
+      shapes.filter(textured).forEach((shape) => link.add(texturedPart(shape, meshes)));
+      link.children.forEach((mesh) => { mesh.castShadow = mesh.receiveShadow = true; });
+    });
     this.addTrail();
     this.addContacts();
     if (count > 1) this.addSign();
@@ -127,27 +142,42 @@ class Robot {
 
   addContacts() { // a ringed disc while a foot stands, a fading print where it stood
     const disc = new THREE.CircleGeometry(0.021, 24), ring = new THREE.RingGeometry(0.025, 0.033, 32);
-    const fill = new THREE.MeshBasicMaterial({ color: "#e69f00" });
-    const edge = new THREE.MeshBasicMaterial({ color: "#1b242c" });
-    this.marks = [0, 1, 2, 3].map(() => {
-      const mark = new THREE.Group();
-      mark.add(new THREE.Mesh(disc, fill), new THREE.Mesh(ring, edge));
-      this.group.add(mark);
-      return mark;
+    const look = new THREE.MeshBasicMaterial({ vertexColors: true });
+    const both = THREE.mergeGeometries([tinted(disc.clone(), new THREE.Color("#e69f00")),
+                                        tinted(ring, new THREE.Color("#1b242c"))]);
+    this.marks = [0, 1, 2, 3].map(() => new THREE.Mesh(both, look));
+    this.group.add(...this.marks);
+    this.lifts = []; // in the order of time: a few neighbours are seen at once
+    this.contacts.slice(0, -1).forEach((bits, i) => {
+      for (let foot = 0; foot < 4; foot++) {
+        if (!((bits & ~this.contacts[i + 1]) >> foot & 1)) continue;
+        const [x, y] = this.feet[i].slice(3 * foot);
+        this.lifts.push({ x, y, time: i * this.dt });
+      }
     });
-    this.prints = [];
-    for (let foot = 0; foot < 4; foot++) {
-      this.contacts.forEach((bits, i) => {
-        const lifts = (bits >> foot) & 1 && i + 1 < this.contacts.length
-          && !((this.contacts[i + 1] >> foot) & 1);
-        if (!lifts) return;
-        const print = new THREE.Mesh(disc, new THREE.MeshBasicMaterial({
-          color: this.colour, transparent: true, depthWrite: false }));
-        print.position.set(this.feet[i][3 * foot], this.feet[i][3 * foot + 1], 0.002);
-        this.prints.push({ print, time: i * this.dt });
-        this.group.add(print);
-      });
-    }
+    if (!this.lifts.length) return;
+    this.corners = disc.attributes.position.count;
+    this.triangles = disc.index.count;
+    const colour = new THREE.Color(this.colour);
+    const prints = this.lifts.map(({ x, y }) => tinted(disc.clone().translate(x, y, 0.002), colour, 0));
+    this.prints = new THREE.Mesh(THREE.mergeGeometries(prints), new THREE.MeshBasicMaterial({
+      vertexColors: true, transparent: true, depthWrite: false }));
+    this.prints.frustumCulled = false;
+    this.group.add(this.prints);
+  }
+
+  fadePrints(time) {
+    if (!this.prints) return;
+    const { color } = this.prints.geometry.attributes;
+    const age = (lift) => time - lift.time;
+    const first = this.lifts.findIndex((lift) => age(lift) < 2);
+    const seen = this.lifts.filter((lift) => age(lift) > 0 && age(lift) < 2);
+    seen.forEach((lift, n) => {
+      for (let k = 0; k < this.corners; k++)
+        color.setW((first + n) * this.corners + k, 0.5 * (1 - age(lift) / 2));
+    });
+    color.needsUpdate = true;
+    this.prints.geometry.setDrawRange(first * this.triangles, seen.length * this.triangles);
   }
 
   addSign() { // the name above the robot
@@ -180,11 +210,7 @@ class Robot {
       mark.position.set(this.value(this.feet, 3 * foot, time),
                         this.value(this.feet, 3 * foot + 1, time), 0.004);
     });
-    this.prints.forEach(({ print, time: lifted }) => {
-      const age = time - lifted;
-      print.visible = age > 0 && age < 2;
-      print.material.opacity = 0.5 * (1 - age / 2);
-    });
+    this.fadePrints(time);
     this.trail.geometry.setDrawRange(0, 6 * i);
     const base = this.links[0].position;
     if (this.sign) this.sign.position.set(base.x, base.y, base.z + 0.24);
@@ -240,8 +266,7 @@ async function main() {
   sun.shadow.bias = -0.0004;
   sun.shadow.normalBias = 0.004;
   scene.add(sky, sun, sun.target);
-  const ground = new THREE.Mesh(new THREE.PlaneGeometry(80, 80),
-                                new THREE.MeshStandardMaterial({ roughness: 1 }));
+  const ground = new THREE.Mesh(new THREE.PlaneGeometry(80, 80), new THREE.MeshLambertMaterial());
   ground.receiveShadow = true;
   scene.add(ground);
 
@@ -324,25 +349,26 @@ async function main() {
     const robot = robots[chosen], style = getComputedStyle(document.documentElement);
     canvas.width = canvas.clientWidth * ratio;
     canvas.height = canvas.clientHeight * ratio;
-    const ctx = canvas.getContext("2d"), width = canvas.clientWidth - 24;
+    const ctx = canvas.getContext("2d"), start = left(), width = canvas.clientWidth - start;
+    const row = canvas.clientHeight / 4;
     ctx.scale(ratio, ratio);
-    ctx.font = "10px system-ui, sans-serif";
-    [0, 2, 1, 3].forEach((foot, row) => { // recorded FL BL FR BR, drawn front pair, back pair
-      const y = row * 11.5;
+    ctx.font = `${0.87 * row}px system-ui, sans-serif`;
+    [0, 2, 1, 3].forEach((foot, place) => { // recorded FL BL FR BR, drawn front pair, back pair
+      const y = place * row;
       ctx.fillStyle = style.getPropertyValue("--soft");
-      ctx.fillText(["FL", "BL", "FR", "BR"][foot], 2, y + 9);
+      ctx.fillText(["FL", "BL", "FR", "BR"][foot], 2, y + 0.78 * row);
       ctx.fillStyle = style.getPropertyValue("--line");
-      ctx.fillRect(24, y + 5, width * robot.duration / end, 1);
+      ctx.fillRect(start, y + 0.45 * row, width * robot.duration / end, 1);
       ctx.fillStyle = robot.colour;
       robot.contacts.forEach((bits, i) => {
-        if ((bits >> foot) & 1) ctx.fillRect(24 + width * i * robot.dt / end, y + 2,
-                                             width * robot.dt / end + 0.5, 7);
+        if ((bits >> foot) & 1) ctx.fillRect(start + width * i * robot.dt / end, y + 0.2 * row,
+                                             width * robot.dt / end + 0.5, 0.6 * row);
       });
     });
   }
 
   function showNumbers() {
-    $("now").style.left = `calc(24px + (100% - 24px) * ${time / end})`;
+    $("now").style.left = `calc(var(--left) + (100% - var(--left)) * ${time / end})`;
     $("seek").value = time;
     $("clock").textContent = `${time.toFixed(2)} / ${end.toFixed(1)} s`;
     robots.forEach((robot, i) => robot.numbers(time).forEach((number, k) => {
@@ -350,11 +376,12 @@ async function main() {
     }));
   }
 
-  function lighten(elapsed) { // a slow machine first loses sharpness, then the shadow
+  function lighten(elapsed) { // a slow machine loses sharpness, then the shadow, then more
     pace = 0.95 * pace + 0.05 * Math.min(elapsed, 200);
     if (pace < 36) return;
     if (renderer.getPixelRatio() > 1) renderer.setPixelRatio(1);
-    else sun.castShadow = false;
+    else if (sun.castShadow) sun.castShadow = false;
+    else renderer.setPixelRatio(0.7);
     pace = 16;
   }
 
@@ -362,7 +389,7 @@ async function main() {
     requestAnimationFrame(frame);
     if (playing) {
       lighten(now - last);
-      time += Math.min(now - last, 100) / 1000 * Number($("rate").value);
+      time += Math.min(Math.max(now - last, 0), 100) / 1000 * Number($("rate").value);
       if (time > end) time = 0;
       dirty = true;
     }
@@ -435,7 +462,7 @@ async function main() {
   const scrub = (event) => {
     if (!event.buttons) return;
     play(false);
-    seek(end * (event.offsetX - 24) / ($("gait").clientWidth - 24));
+    seek(end * (event.offsetX - left()) / ($("gait").clientWidth - left()));
   };
   $("gait").onpointerdown = $("gait").onpointermove = scrub;
 
