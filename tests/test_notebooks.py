@@ -1,9 +1,11 @@
 """Every notebook: generated from its source, and its exercises judged rightly."""
 
+import html
 import os
 import re
 import subprocess
 import sys
+from base64 import b64decode, b64encode
 
 import build
 import cells
@@ -12,7 +14,7 @@ import outline
 import pytest
 import toys
 
-from quadlib import gait_maker, reward_mixer, widgets
+from quadlib import clips, gait_maker, reward_mixer, viewer, widgets
 
 NAMES = build.names()
 LESSONS = [name for name in NAMES if name != build.INDEX]
@@ -109,6 +111,43 @@ def test_stored_outputs_are_clean(name, solved):
                 "C:\\",
             ):
                 assert sign not in text, f"{sign} in an output of\n{cell.source}"
+
+
+def sizes(output):
+    """(kind, bytes) of each picture and replay of an output, as it was before it was encoded."""
+    for kind, content in output.get("data", {}).items():
+        if kind.startswith("image/"):
+            yield "picture", len(content) if kind == "image/svg+xml" else len(b64decode(content))
+        if kind == "text/html":
+            for picture in re.findall(r"""src=["']data:image/[^,]*;base64,([\w+/=]+)""", content):
+                yield "picture", len(b64decode(picture))
+            for page in re.findall(r'srcdoc="([^"]*)"', content):
+                yield "replay", len(html.unescape(page).encode())
+
+
+@pytest.mark.parametrize(("name", "solved"), FILES)
+def test_stored_pictures_and_replays_are_small(name, solved):
+    """Pages of repositories show no large files, and readers have slow connections."""
+    limits = {"picture": clips.MAX_GIF_BYTES, "replay": viewer.MAX_PAGE_BYTES}
+    assert limits == {"picture": 600_000, "replay": 1_500_000}
+    notebook = nbformat.read(build.target(name, solved), as_version=4)
+    found = [
+        (kind, size, cell.source)
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        for kind, size in sizes(output)
+    ]
+    assert found, "no picture at all"
+    assert [one for one in found if one[1] > limits[one[0]]] == []
+
+
+def test_what_is_too_large_is_found():
+    page = "<i>&</i>" * 300_000
+    output = {
+        "text/html": f'<iframe srcdoc="{html.escape(page)}"></iframe>',
+        "image/png": b64encode(bytes(700_000)).decode(),
+    }
+    assert sorted(sizes({"data": output})) == [("picture", 700_000), ("replay", 2_400_000)]
 
 
 def test_setup_cell_does_nothing_where_quadlib_is():
