@@ -15,14 +15,14 @@ def _setting(default: Any, text: str, low: float, high: float) -> Any:
 class Settings:
     """What all algorithms share."""
 
-    n_envs: int = _setting(8, "environments that are stepped side by side", 1, 256)
-    n_steps: int = _setting(512, "steps in each environment between two updates", 2, 100_000)
+    n_envs: int = _setting(4, "environments that are stepped side by side", 1, 256)
+    n_steps: int = _setting(256, "steps in each environment between two updates", 2, 100_000)
     batch_size: int = _setting(256, "samples in one gradient step", 2, 1_000_000)
     gamma: float = _setting(0.99, "discount factor γ", 0.0, 1.0)
     gae_lambda: float = _setting(0.95, "λ of generalized advantage estimation", 0.0, 1.0)
-    learning_rate: float = _setting(3e-4, "Adam's step size", 1e-8, 1.0)
+    learning_rate: float = _setting(6e-4, "Adam's step size", 1e-8, 1.0)
     hidden: tuple[int, ...] = _setting((64, 64), "units in the hidden layers of both nets", 1, 4096)
-    log_std_init: float = _setting(-1.0, "logarithm of the policy's first deviation", -10.0, 3.0)
+    log_std_init: float = _setting(-1.5, "logarithm of the policy's first deviation", -10.0, 3.0)
     normalize_observations: bool = _setting(True, "feed the nets mean 0 and deviation 1", 0, 1)
     normalize_rewards: bool = _setting(True, "divide rewards by their return's size", 0, 1)
 
@@ -69,6 +69,7 @@ class AdaptiveKLSettings(Settings):
 class TRPOSettings(Settings):
     """TRPO, Eq. (12) to (17)."""
 
+    n_steps: int = _setting(512, "steps in each environment between two updates", 2, 100_000)
     learning_rate: float = _setting(1e-3, "Adam's step size, for the critic alone", 1e-8, 1.0)
     gae_lambda: float = _setting(0.97, "λ of generalized advantage estimation", 0.0, 1.0)
     target_kl: float = _setting(0.02, "δ, radius of the trust region, per action", 1e-8, 10.0)
@@ -85,14 +86,16 @@ ALGORITHMS: dict[str, type[Settings]] = {
 
 # The slides' tables, in the terms of Stable-Baselines3. Their software was Stable-Baselines 2: one
 # environment, no normalization, a first deviation of 1, four minibatches per rollout. A value
-# clipping range of 0 there means that the critic learns only where it has become worse.
+# clipping range of 0 there means that the critic learns only where it has become worse. What their
+# tables leave out was that software's default.
 _SB2 = {
     "n_envs": 1,
+    "hidden": (64, 64),
     "log_std_init": 0.0,
     "normalize_observations": False,
     "normalize_rewards": False,
 }
-_SB2_PPO = {**_SB2, "sb2_value_clipping": True}
+_SB2_PPO = {**_SB2, "vf_coef": 0.5, "max_grad_norm": 0.5, "sb2_value_clipping": True}
 SLIDES: dict[str, dict[str, Any]] = {
     "ppo": {
         **_SB2_PPO,
@@ -110,10 +113,12 @@ SLIDES: dict[str, dict[str, Any]] = {
     "trpo": {
         **_SB2,
         "n_steps": 293,
+        "batch_size": 128,
         "gamma": 0.974,
         "gae_lambda": 0.988,
         "learning_rate": 3.2e-3,
         "target_kl": 0.0503 / 8,
+        "cg_max_steps": 10,
         "cg_damping": 0.0135 / 8,
         "n_critic_updates": 3,
     },
@@ -128,6 +133,41 @@ SLIDES: dict[str, dict[str, Any]] = {
         "learning_rate": 1.83e-5,
         "clip_range": 0.379,
         "ent_coef": 5e-4,
+    },
+}
+
+# For trainings of a million steps and more: larger rollouts, smaller steps. They begin more slowly
+# than the defaults, and go on when those have stopped.
+_LONG = {
+    "n_envs": 8,
+    "n_steps": 512,
+    "batch_size": 256,
+    "gamma": 0.99,
+    "hidden": (64, 64),
+    "log_std_init": -1.0,
+    "normalize_observations": True,
+    "normalize_rewards": True,
+}
+_LONG_PPO = {
+    **_LONG,
+    "gae_lambda": 0.95,
+    "learning_rate": 3e-4,
+    "n_epochs": 10,
+    "ent_coef": 0.0,
+    "vf_coef": 0.5,
+    "max_grad_norm": 0.5,
+}
+LONG: dict[str, dict[str, Any]] = {
+    "ppo": {**_LONG_PPO, "clip_range": 0.2, "sb2_value_clipping": False},
+    "ppo_kl": {**_LONG_PPO, "d_target": 0.02, "beta": 1.0},
+    "trpo": {
+        **_LONG,
+        "gae_lambda": 0.97,
+        "learning_rate": 1e-3,
+        "target_kl": 0.02,
+        "cg_max_steps": 15,
+        "cg_damping": 0.1,
+        "n_critic_updates": 10,
     },
 }
 

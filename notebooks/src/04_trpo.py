@@ -223,7 +223,7 @@ print("\n".join(inspect.getsource(TRPO.hessian_vector_product).splitlines()[-2:]
 # The numbers are settings. Ours:
 
 # %%
-from quadlib.settings import SLIDES, TRPOSettings
+from quadlib.settings import LONG, SLIDES, TRPOSettings
 
 print(TRPOSettings.help())
 
@@ -317,22 +317,23 @@ if steps > 100_000:
 
 # %% [markdown]
 # Look at the number of updates. TRPO makes *one* step of the policy per rollout; the PPO of
-# notebook 3 makes more than a hundred. There is no learning rate that could be too timid at the
+# notebook 3 makes forty. There is no learning rate that could be too timid at the
 # start or too bold later, when the policy has become delicate: $\delta$ means the same throughout.
 
 # %% [markdown]
 # ## 5 · One update in slow motion · 25 min
 #
-# Take the runner and let it play one rollout. What would TRPO change in it? (A policy that was
-# trained with PPO will do: an update does not ask who trained it.) We also keep some more rollouts
-# of the same policy, for part 6.
+# Take the runner and let it play one rollout, as large as in a long training. What would TRPO change
+# in it? (A policy that was trained with PPO will do: an update does not ask who trained it.) We also
+# keep some more rollouts of the same policy, for part 6.
 
 # %%
 from quadlib.sb3 import agent_of, collect, load_agent, new_model
 from quadlib.vec_env import Workers
 
 torch.set_num_threads(1)  # the nets are small
-settings = TRPOSettings(n_steps=course.budget(ci=128, lecture=512, full=512))
+rollout = {"n_steps": course.budget(ci=128, lecture=512, full=512)}
+settings = TRPOSettings(**LONG["trpo"] | rollout)
 FRESH = course.budget(ci=1, lecture=3, full=8)  # rollouts that the update will not see
 with Workers(lambda: quadlib.make("Minitaur"), settings.n_envs, seed=0) as workers:
     rollouts = [workers.play(runner, settings.n_steps, k) for k in range(1 + FRESH)]
@@ -1038,7 +1039,7 @@ assert np.all((0 < kl) & (kl <= radius))  # the constraint of (12), held in ever
 # trust region. What will the six numbers do?
 
 # %%
-two = course.budget(ci={"steps": 2_048, "n_envs": 2}, lecture={"steps": 8_192}, full={"steps": 8_192})
+two = course.budget(ci={"steps": 2_048, "n_envs": 2}, lecture={"steps": 4_096}, full={"steps": 4_096})
 ill = {
     "healthy": run,
     "damping × 100": quadlib.train(

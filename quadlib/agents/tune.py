@@ -3,8 +3,8 @@
     make studies (STUDIES="ppo trpo")
 
 A study grows in `.cache/studies.db`. When it is finished, it is kept as `studies/NAME.json` beside
-this file, and the best five trials, the slides' settings and those of the long runs are trained
-again with three new seeds each: `studies/NAME_finalists.csv`.
+this file, and the best five trials, the slides' settings, those of the long runs and the defaults
+are trained again with three new seeds each: `studies/NAME_finalists.csv`.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def main() -> None:
             continue
         again = train_again(
             study, SHIPPED / f"{name}_finalists.csv", steps=long,
-            others={"slides": SLIDES[name], "long": LONG[name]},
+            others={"slides": SLIDES[name], "long": LONG[name], "defaults": {}},
         )  # fmt: skip
         for at in dict.fromkeys((steps, long)):
             held = agreement(study, again, at)
