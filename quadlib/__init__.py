@@ -11,18 +11,18 @@ import gymnasium
 __version__ = "0.1.0"
 
 _HOME = {
-    "Agent": "agent",
-    "MinitaurEnv": "env",
-    "RewardError": "rewards",
-    "Run": "training",
-    "Step": "rewards",
-    "Variations": "randomization",
-    "evaluate": "evaluation",
-    "film_strip": "clips",
-    "record": "recording",
-    "replay": "viewer",
-    "train": "training",
-    "video": "clips",
+    "Agent": "learning.agent",
+    "MinitaurEnv": "world.env",
+    "RewardError": "world.rewards",
+    "Run": "learning.training",
+    "Step": "world.rewards",
+    "Variations": "world.randomization",
+    "evaluate": "judging.evaluation",
+    "film_strip": "showing.clips",
+    "record": "judging.recording",
+    "replay": "showing.viewer",
+    "train": "learning.training",
+    "video": "showing.clips",
 }
 __all__ = [*_HOME, "make"]
 
@@ -47,7 +47,7 @@ for _name, _preset in (("Minitaur", "slides"), ("MinitaurIdeal", "ideal")):
     if f"quadlib/{_name}-v0" not in gymnasium.registry:  # a reload is no second registration
         gymnasium.register(
             id=f"quadlib/{_name}-v0",
-            entry_point="quadlib.env:MinitaurEnv",
+            entry_point="quadlib.world.env:MinitaurEnv",
             max_episode_steps=1000,
             kwargs={"preset": _preset},
         )

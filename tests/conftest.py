@@ -38,7 +38,7 @@ def uv():
 @pytest.fixture(scope="session")
 def dask_client():
     """One crew of workers for all tests that need one."""
-    from quadlib.crew import crew
+    from quadlib.search.crew import crew
 
     with crew() as (client, look_after):
         yield client

@@ -12,7 +12,7 @@ from safetensors.numpy import save
 from toys import Walk, random_agent
 
 import quadlib
-from quadlib.agent import FORMAT, Agent, home_of, world_for
+from quadlib.learning.agent import FORMAT, Agent, home_of, world_for
 
 
 def flat_agent(weight, bias, **changes):

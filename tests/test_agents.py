@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import quadlib
-from quadlib.agent import Agent
+from quadlib.learning.agent import Agent
 
 FOLDER = Path(quadlib.__file__).parent / "agents"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.safetensors"))

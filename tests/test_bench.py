@@ -11,7 +11,7 @@ sys.path.append(str(Path(__file__).parent / "bench"))
 import bench_learning
 import measure
 
-from quadlib.robot import MOTOR_START, Robot
+from quadlib.world.robot import MOTOR_START, Robot
 
 
 def test_replayed_torques_pass_through_the_same_states():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from quadlib.comparison import (
+from quadlib.judging.comparison import (
     improvement_interval,
     interquartile_mean,
     probability_of_improvement,

@@ -5,9 +5,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from quadlib import comparison_plots as figures
-from quadlib.evaluation import Evaluation
-from quadlib.gait import GAITS, Gait
+from quadlib.judging.evaluation import Evaluation
+from quadlib.judging.gait import GAITS, Gait
+from quadlib.showing import comparison_plots as figures
 
 matplotlib.use("Agg")
 

@@ -9,12 +9,12 @@ import time
 import distributed
 from toys import ended
 
-from quadlib.crew import crew, wait_for_some
-from quadlib.vec_env import available_cores
+from quadlib.learning.vec_env import available_cores
+from quadlib.search.crew import crew, wait_for_some
 
 SCRIPT = """
 import os
-from quadlib.crew import crew
+from quadlib.search.crew import crew
 print("started", flush=True)
 with crew() as (client, look_after):
     client.wait_for_workers({count})

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from toys import Walk, random_agent
 
-from quadlib.critic import CriticCheck, check_critic, lambda_returns
-from quadlib.vec_env import Rollout
+from quadlib.learning.critic import CriticCheck, check_critic, lambda_returns
+from quadlib.learning.vec_env import Rollout
 
 
 class Opinions:

@@ -15,10 +15,10 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 import quadlib
-from quadlib.env import MinitaurEnv
-from quadlib.randomization import SLIDES, Variations
-from quadlib.rewards import FIELDS, RewardError, slides_reward
-from quadlib.robot import Robot
+from quadlib.world.env import MinitaurEnv
+from quadlib.world.randomization import SLIDES, Variations
+from quadlib.world.rewards import FIELDS, RewardError, slides_reward
+from quadlib.world.robot import Robot
 
 # MinitaurBulletEnv without randomizer and noise, for given actions, on Linux x86-64. Per gait:
 # actions (n, 8), observations (n+1, 28), positions (n+1, 3), rewards (n,), terminated (n,).
@@ -238,7 +238,7 @@ def test_the_same_bits_in_a_fresh_process(varied):
 
 def test_the_same_bits_in_worker_processes(varied):
     pytest.importorskip("safetensors")
-    from quadlib.vec_env import Pool
+    from quadlib.learning.vec_env import Pool
 
     physics, expected = varied
     with Pool(Fingerprint, [(), ()]) as pool:
@@ -509,7 +509,7 @@ def test_an_episode_is_cut_off_after_1000_steps(ideal):
 
 def test_a_robot_on_its_side_has_fallen(ideal):
     """The cosine of 35° is 0.82, of 28° 0.88: the line is at 0.85."""
-    from quadlib.model import pybullet
+    from quadlib.world.model import pybullet
 
     for degrees, fallen in ((35, True), (28, False)):
         ideal.reset()
@@ -577,7 +577,7 @@ def test_a_step_says_what_happened(ideal):
 
 def test_signs_of_a_step_follow_the_axes():
     """Placed and spun by hand in the air: nose up is a negative pitch, left is positive."""
-    from quadlib.model import pybullet
+    from quadlib.world.model import pybullet
 
     env = make(action_model="motor")
     env.reset()

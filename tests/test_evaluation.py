@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from toys import Diary, alive, random_agent
 
-from quadlib.evaluation import Evaluation, confidence_interval, evaluate
+from quadlib.judging.evaluation import Evaluation, confidence_interval, evaluate
 
 
 class Scripted(gymnasium.Env):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import quadlib
-from quadlib.agent import Agent
-from quadlib.gait import GAITS, Gait, observe
+from quadlib.judging.gait import GAITS, Gait, observe
+from quadlib.learning.agent import Agent
 
 
 def marching(phases, frequency=2.5, duty=0.6, seconds=4.0, flicker=0.0):

@@ -8,7 +8,14 @@ import pytest
 from toys import check_extremes
 
 import quadlib
-from quadlib.gait_maker import GAITS, GaitMaker, cost_of_transport, describe, draw_gait, play
+from quadlib.showing.gait_maker import (
+    GAITS,
+    GaitMaker,
+    cost_of_transport,
+    describe,
+    draw_gait,
+    play,
+)
 
 
 def gait(t, frequency=2.5, swing=0.5, lift=0.3, phases=GAITS["trot"]):

@@ -6,8 +6,8 @@ import pytest
 from toys import check_extremes
 
 import quadlib
-from quadlib.gait_maker import play
-from quadlib.leg_explorer import LEG, _diamond, draw_stance, explore_legs
+from quadlib.showing.gait_maker import play
+from quadlib.showing.leg_explorer import LEG, _diamond, draw_stance, explore_legs
 
 
 @pytest.fixture

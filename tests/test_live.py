@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from quadlib import live
+from quadlib.showing import live
 
 
 def run_after(updates, stopped="running"):
@@ -103,7 +103,7 @@ def test_the_stop_button_pressed_twice_keeps_the_run():
     pytest.importorskip("torch")
     nbformat, client = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
     cell = """import os, signal, quadlib
-from quadlib import live
+from quadlib.showing import live
 picture = live._curve
 def press_again(run):
     os.kill(os.getpid(), signal.SIGINT)

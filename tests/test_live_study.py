@@ -7,8 +7,8 @@ import optuna
 import pytest
 from test_study_plots import made
 
-from quadlib import live_study
-from quadlib.live_study import LiveStudy
+from quadlib.showing import live_study
+from quadlib.showing.live_study import LiveStudy
 
 
 @pytest.fixture

@@ -4,10 +4,11 @@ import re
 
 import pytest
 
-from quadlib import records, store
 from quadlib.agents import long_runs
 from quadlib.agents.long_runs import PLANS, SUSPECTS, Plan
-from quadlib.settings import LONG, SLIDES, settings_for
+from quadlib.judging import records
+from quadlib.learning import store
+from quadlib.learning.settings import LONG, SLIDES, settings_for
 
 SMALL = {"n_envs": 1, "n_steps": 32, "batch_size": 32, "n_epochs": 1, "hidden": (4,)}
 

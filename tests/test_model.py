@@ -3,8 +3,8 @@
 import pybullet
 import pytest
 
-from quadlib.randomization import Variations
-from quadlib.robot import MOTORS, Robot
+from quadlib.world.randomization import Variations
+from quadlib.world.robot import MOTORS, Robot
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from quadlib.motor import DCMotor, OverheatProtection
+from quadlib.world.motor import DCMotor, OverheatProtection
 
 TIME_STEP = 0.002
 

@@ -14,7 +14,7 @@ import outline
 import pytest
 import toys
 
-from quadlib import clips, gait_maker, reward_mixer, viewer, widgets
+from quadlib.showing import clips, gait_maker, reward_mixer, viewer, widgets
 
 NAMES = build.names()
 LESSONS = [name for name in NAMES if name != build.INDEX]

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import quadlib
-from quadlib import plots
-from quadlib.recording import Recording, Shape
+from quadlib.judging.recording import Recording, Shape
+from quadlib.showing import plots
 
 matplotlib.use("Agg")
 

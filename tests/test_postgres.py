@@ -16,8 +16,8 @@ import pytest
 from test_tuning import STEPS, space
 from toys import Walk
 
-from quadlib.studies import StudyError, address, alone, export, load, open_study
-from quadlib.tuning import tune
+from quadlib.search.studies import StudyError, address, alone, export, load, open_study
+from quadlib.search.tuning import tune
 
 SECRET = "hunter2"
 TRIALS = 4

@@ -10,10 +10,10 @@ from stable_baselines3.common.logger import configure
 from stable_baselines3.common.utils import set_random_seed
 from toys import Walk
 
-from quadlib import sb3
-from quadlib.ppo import AdaptiveKLPPO, PPOWithOwnLoss, SB2ValueClippingPPO, adapted_beta
-from quadlib.settings import settings_for
-from quadlib.vec_env import Player
+from quadlib.learning import sb3
+from quadlib.learning.ppo import AdaptiveKLPPO, PPOWithOwnLoss, SB2ValueClippingPPO, adapted_beta
+from quadlib.learning.settings import settings_for
+from quadlib.learning.vec_env import Player
 
 torch.set_num_threads(1)  # the nets are small
 

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from quadlib.randomization import IDEAL, SLIDES, Variations
+from quadlib.world.randomization import IDEAL, SLIDES, Variations
 
 
 def test_a_draw_leaves_numbers_within_their_ranges():

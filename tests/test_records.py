@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from toys import Walk, random_agent
 
-from quadlib import records, store
-from quadlib.agent import Agent
-from quadlib.evaluation import Evaluation, evaluate
-from quadlib.training import train
+from quadlib.judging import records
+from quadlib.judging.evaluation import Evaluation, evaluate
+from quadlib.learning import store
+from quadlib.learning.agent import Agent
+from quadlib.learning.training import train
 
 SMALL = {"n_envs": 1, "n_steps": 16, "n_epochs": 1, "batch_size": 16, "hidden": (4,)}
 EPISODES = Evaluation(

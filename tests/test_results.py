@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from toys import random_agent
 
-from quadlib import records
 from quadlib.agents import results
-from quadlib.evaluation import Evaluation, evaluate
+from quadlib.judging import records
+from quadlib.judging.evaluation import Evaluation, evaluate
 
 sys.path.append(str(Path(__file__).parent / "judge"))
 import judge_runs

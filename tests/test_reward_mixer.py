@@ -10,9 +10,9 @@ import pytest
 from toys import check_extremes, picture_of
 
 import quadlib
-from quadlib.gait_maker import play
-from quadlib.reward_mixer import Mix, RewardMixer, draw_terms
-from quadlib.rewards import evaluate_reward
+from quadlib.showing.gait_maker import play
+from quadlib.showing.reward_mixer import Mix, RewardMixer, draw_terms
+from quadlib.world.rewards import evaluate_reward
 
 TERMS = {
     "forward (m)": lambda step: step.dx,

@@ -10,8 +10,8 @@ import re
 import numpy as np
 import pytest
 
-from quadlib import rewards
-from quadlib.rewards import RewardError, Step, evaluate_reward, slides_reward
+from quadlib.world import rewards
+from quadlib.world.rewards import RewardError, Step, evaluate_reward, slides_reward
 
 
 def make_step(**changes):

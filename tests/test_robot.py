@@ -9,8 +9,8 @@ import numpy as np
 import pybullet
 import pytest
 
-from quadlib.randomization import Variations
-from quadlib.robot import CONTROL_STEP, DIRECTION, MOTOR_START, Physics, Robot
+from quadlib.world.randomization import Variations
+from quadlib.world.robot import CONTROL_STEP, DIRECTION, MOTOR_START, Physics, Robot
 
 STAND = [MOTOR_START] * 8
 
@@ -109,7 +109,7 @@ def test_unknown_physics_is_refused():
 
 def test_what_bullet_prints_stays_out():
     code = (
-        "from quadlib.robot import Robot; from quadlib.randomization import Variations;"
+        "from quadlib.world.robot import Robot; from quadlib.world.randomization import Variations;"
         "r = Robot(); r.reset(); r.reset(Variations(leg_length=1.1)); r.close(); print('only this')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -10,7 +10,7 @@ from stable_baselines3.common.utils import set_random_seed
 from stable_baselines3.common.vec_env import DummyVecEnv
 from toys import Walk, random_agent
 
-from quadlib.sb3 import (
+from quadlib.learning.sb3 import (
     MODELS,
     Normalizer,
     agent_of,
@@ -19,8 +19,8 @@ from quadlib.sb3 import (
     load_agent,
     new_model,
 )
-from quadlib.settings import settings_for
-from quadlib.vec_env import Player, Rollout
+from quadlib.learning.settings import settings_for
+from quadlib.learning.vec_env import Player, Rollout
 
 CALM = partial(Walk, length=9, limit=0.3, wind=0.0, spread=0.0)  # nothing random but the actions
 
@@ -289,7 +289,7 @@ def test_settings_cover_every_field():
 
 
 def test_sb2s_value_clipping_is_chosen_by_its_setting():
-    from quadlib.ppo import SB2ValueClippingPPO
+    from quadlib.learning.ppo import SB2ValueClippingPPO
 
     assert type(model_for(sb2_value_clipping=True)[0]) is SB2ValueClippingPPO
     assert type(model_for()[0]) is MODELS["ppo"]

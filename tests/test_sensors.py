@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from quadlib.sensors import LatencyBuffer, noise_scale
+from quadlib.world.sensors import LatencyBuffer, noise_scale
 
 
 def filled(longest=0.01, readings=8):

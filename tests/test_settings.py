@@ -7,7 +7,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from quadlib.settings import ALGORITHMS, LONG, SLIDES, settings_for
+from quadlib.learning.settings import ALGORITHMS, LONG, SLIDES, settings_for
 
 
 def test_unknown_algorithms_are_refused():

@@ -8,9 +8,9 @@ import pytest
 from optuna.samplers import RandomSampler
 from optuna.trial import FixedTrial
 
-from quadlib import spaces
-from quadlib.settings import ALGORITHMS, SLIDES, settings_for
-from quadlib.spaces import SPACES, checked_ranges, known_points
+from quadlib.learning.settings import ALGORITHMS, SLIDES, settings_for
+from quadlib.search import spaces
+from quadlib.search.spaces import SPACES, checked_ranges, known_points
 
 algorithms = pytest.mark.parametrize("algorithm", SPACES)
 

@@ -14,7 +14,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, distribution_to_json
 from optuna.trial import TrialState
 
-from quadlib.studies import StudyError, address, alone, cost, export, load, open_study
+from quadlib.search.studies import StudyError, address, alone, cost, export, load, open_study
 
 RANGES = {"gamma": FloatDistribution(0.9, 1.0), "units": CategoricalDistribution([32, 64])}
 SPACE = {name: distribution_to_json(each) for name, each in RANGES.items()}
@@ -151,7 +151,7 @@ def test_two_processes_do_not_hand_out_the_same_study(tmp_path):
 
 def test_a_killed_process_lets_go(tmp_path):
     code = (
-        "import sys, time; from quadlib.studies import address, alone\n"
+        "import sys, time; from quadlib.search.studies import address, alone\n"
         f"with alone(address({str(tmp_path / 's.db')!r}), 'a'): print('in', flush=True); input()"
     )
     holder = subprocess.Popen([sys.executable, "-c", code], stdin=-1, stdout=-1)

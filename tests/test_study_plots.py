@@ -8,10 +8,10 @@ from optuna.distributions import distribution_to_json
 from optuna.samplers import RandomSampler
 from optuna.trial import TrialState
 
-from quadlib import finalist_plots, study_plots
-from quadlib.finalists import Again
-from quadlib.spaces import SPACES, checked_ranges
-from quadlib.study_plots import importances, with_value
+from quadlib.search.finalists import Again
+from quadlib.search.spaces import SPACES, checked_ranges
+from quadlib.showing import finalist_plots, study_plots
+from quadlib.showing.study_plots import importances, with_value
 
 BUDGET = 1000
 

@@ -28,10 +28,10 @@ from toys import (
 )
 
 import quadlib
-from quadlib import store, training
-from quadlib.agent import Agent
-from quadlib.rewards import RewardError
-from quadlib.training import DivergedError, train
+from quadlib.learning import store, training
+from quadlib.learning.agent import Agent
+from quadlib.learning.training import DivergedError, train
+from quadlib.world.rewards import RewardError
 
 HERE = os.path.dirname(__file__)
 SMALL = {"n_envs": 2, "n_steps": 32, "batch_size": 32, "hidden": (8,), "progress": False}
@@ -688,7 +688,7 @@ def test_workers_are_light():
                 raise ImportError("a worker imported what it does not need")
             return observation, {}
 
-    from quadlib.vec_env import Workers
+    from quadlib.learning.vec_env import Workers
 
     with Workers(Spy, 1) as workers:
         workers.play(random_agent(), 2, 0)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from toys import Walk, calm_walk, random_agent
 
-from quadlib import training
-from quadlib.agent import Agent
-from quadlib.sb3 import discounted_so_far, new_model
-from quadlib.settings import settings_for
-from quadlib.transfer import PARTS, Start, critic_alone, transfer
+from quadlib.learning import training
+from quadlib.learning.agent import Agent
+from quadlib.learning.sb3 import discounted_so_far, new_model
+from quadlib.learning.settings import settings_for
+from quadlib.learning.transfer import PARTS, Start, critic_alone, transfer
 
 SMALL = {
     "n_envs": 2, "n_steps": 32, "batch_size": 32, "n_epochs": 2, "processes": 0, "progress": False,

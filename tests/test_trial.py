@@ -8,9 +8,9 @@ import pytest
 from optuna.trial import TrialState
 from toys import OverpaidWalk, Walk
 
-from quadlib.studies import address, open_study
-from quadlib.training import train
-from quadlib.trial import MARKS, Watch, early_stop, mean_return, work
+from quadlib.learning.training import train
+from quadlib.search.studies import address, open_study
+from quadlib.search.trial import MARKS, Watch, early_stop, mean_return, work
 
 BUDGET = 1000
 SMALL = {"n_envs": 2, "n_steps": 32, "batch_size": 32, "hidden": [8], "n_epochs": 2}

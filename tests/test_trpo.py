@@ -8,10 +8,10 @@ from stable_baselines3.common.logger import configure
 from stable_baselines3.common.utils import set_random_seed
 from toys import Walk, random_agent
 
-from quadlib import sb3
-from quadlib.settings import settings_for
-from quadlib.trpo import LoggedTRPO
-from quadlib.vec_env import Player
+from quadlib.learning import sb3
+from quadlib.learning.settings import settings_for
+from quadlib.learning.trpo import LoggedTRPO
+from quadlib.learning.vec_env import Player
 
 torch.set_num_threads(1)  # the nets are small
 COMMANDS = 2  # of the walk

@@ -16,12 +16,12 @@ import pytest
 from optuna.trial import TrialState
 from toys import OverpaidWalk, Walk, ended
 
-from quadlib import tuning
-from quadlib.settings import settings_for
-from quadlib.spaces import SPACES
-from quadlib.studies import StudyError, address, alone, connect
-from quadlib.trial import MARKS
-from quadlib.tuning import settings_of, tune
+from quadlib.learning.settings import settings_for
+from quadlib.search import tuning
+from quadlib.search.spaces import SPACES
+from quadlib.search.studies import StudyError, address, alone, connect
+from quadlib.search.trial import MARKS
+from quadlib.search.tuning import settings_of, tune
 
 HERE = Path(__file__).parent
 STEPS = 640
@@ -203,7 +203,7 @@ SCRIPT = f"""
 import sys
 sys.path.insert(0, {str(HERE)!r})
 from test_tuning import Walk, space
-from quadlib.tuning import tune
+from quadlib.search.tuning import tune
 print("begun", flush=True)
 tune("ppo", trials={{trials}}, steps=10 * {STEPS}, env=Walk, space=space, storage=sys.argv[1])
 print("ended", flush=True)

@@ -13,8 +13,8 @@ import pytest
 from toys import Diary, Walk, alive, ended, random_agent
 
 import quadlib
-from quadlib.rewards import RewardError
-from quadlib.vec_env import Player, Pool, Rollout, Workers, available_cores
+from quadlib.learning.vec_env import Player, Pool, Rollout, Workers, available_cores
+from quadlib.world.rewards import RewardError
 
 HERE = os.path.dirname(__file__)
 
@@ -192,7 +192,7 @@ def test_a_function_of_a_notebook_cell_reaches_the_workers():
     code = f"""
 import sys; sys.path.insert(0, {HERE!r})
 import quadlib
-from quadlib.vec_env import Workers
+from quadlib.learning.vec_env import Workers
 from toys import random_agent
 bonus = 7.0
 def help_(step): return bonus
@@ -292,7 +292,7 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path, end):
     code = f"""
 import sys; sys.path.insert(0, {HERE!r})
 from toys import Diary, random_agent
-from quadlib.vec_env import Workers
+from quadlib.learning.vec_env import Workers
 workers = Workers(Diary({str(tmp_path)!r}), 4, processes=2)
 print("playing", flush=True)
 for number in range(10**6):

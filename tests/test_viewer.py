@@ -17,10 +17,10 @@ import pytest
 from PIL import Image
 
 import quadlib
-from quadlib.camera import Camera
-from quadlib.clips import MAX_GIF_BYTES, film_strip, video
-from quadlib.recording import Recording, mesh_path, read_poses, read_shapes, record
-from quadlib.viewer import MAX_PAGE_BYTES, replay
+from quadlib.judging.recording import Recording, mesh_path, read_poses, read_shapes, record
+from quadlib.showing.camera import Camera
+from quadlib.showing.clips import MAX_GIF_BYTES, film_strip, video
+from quadlib.showing.viewer import MAX_PAGE_BYTES, replay
 
 
 def make_trot():
@@ -268,7 +268,7 @@ def test_a_gif_is_small_moves_and_lasts_as_long_as_the_episode(trot, tmp_path):
 
 
 def test_a_gif_that_is_too_large_becomes_smaller(trot, monkeypatch):
-    monkeypatch.setattr("quadlib.clips.MAX_GIF_BYTES", 30_000)
+    monkeypatch.setattr("quadlib.showing.clips.MAX_GIF_BYTES", 30_000)
     clip = video(trot, seconds=0.6)
     assert len(clip.data) <= 30_000
     assert Image.open(io.BytesIO(clip.data)).width < 360
@@ -316,5 +316,5 @@ def test_render_mode_follows_the_robot():
 
 
 def test_replay_needs_no_torch():
-    code = "import sys, quadlib.viewer, quadlib.clips; sys.exit('torch' in sys.modules)"
+    code = "import sys; from quadlib.showing import viewer, clips; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

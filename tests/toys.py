@@ -7,7 +7,7 @@ from pathlib import Path
 import gymnasium
 import numpy as np
 
-from quadlib.agent import Agent
+from quadlib.learning.agent import Agent
 
 
 class Walk(gymnasium.Env):

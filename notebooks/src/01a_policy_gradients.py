@@ -65,7 +65,8 @@ from typing import NamedTuple
 import matplotlib.pyplot as plt
 import numpy as np
 
-from quadlib import course, plots, widgets
+from quadlib import course
+from quadlib.showing import plots, widgets
 
 plots.use_style()
 STATES, ACTIONS = ["lying", "standing", "walking", "running"], ["easy", "push"]

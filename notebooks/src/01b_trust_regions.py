@@ -54,7 +54,8 @@ import torch
 from torch import nn
 from torch.distributions import Normal, kl_divergence
 
-from quadlib import course, plots, widgets
+from quadlib import course
+from quadlib.showing import plots, widgets
 
 plots.use_style()
 torch.set_num_threads(1)

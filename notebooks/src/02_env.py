@@ -34,7 +34,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import quadlib
-from quadlib import course, plots, widgets
+from quadlib import course
+from quadlib.showing import plots, widgets
 
 plots.use_style()
 runner = quadlib.Agent.shipped("first_gait")
@@ -101,7 +102,7 @@ course.show(
 # turns the back half of a left leg, but the front half of a right leg: the two sides are mirrored.
 
 # %%
-from quadlib.robot import LEGS
+from quadlib.world.robot import LEGS
 
 motors = standing.poses[-1, np.array(robot.motors) + 1, :3]  # x, y, z of the 8 motors, m
 knees = standing.poses[-1, np.array(robot.feet) + 1, :3]  # of the 8 knees
@@ -168,7 +169,7 @@ def leg_action(swing, extension):
     return np.concatenate([np.broadcast_to(swing, 4), -np.broadcast_to(extension, 4)])
 
 
-from quadlib.env import leg_model
+from quadlib.world.env import leg_model
 
 print("motor angles in degrees for swing 0.5 and extension 0:")
 print(np.degrees(leg_model(leg_action(swing=0.5, extension=0))).round(1))
@@ -392,7 +393,7 @@ print(f"{x[-1]:.2f} m in {t[-1]:.0f} s, by hand")
 #    saturate, and every further ampere gives less.
 
 # %%
-from quadlib.motor import RESISTANCE, SATURATION_TORQUE, SPEED_LIMIT, TORQUE_CONSTANT, DCMotor
+from quadlib.world.motor import RESISTANCE, SATURATION_TORQUE, SPEED_LIMIT, TORQUE_CONSTANT, DCMotor
 
 motor = DCMotor()
 current = np.linspace(0, 80, 161)  # A
@@ -500,7 +501,7 @@ print(f"largest: observed {abs(seen).max():.2f}, applied {abs(felt).max():.2f} N
 # next reset. So strong pushes must be short. Let us block three motors and command them away.
 
 # %%
-from quadlib.motor import OVERHEAT_TORQUE, OverheatProtection
+from quadlib.world.motor import OVERHEAT_TORQUE, OverheatProtection
 
 errors = [0.2, 0.4, 0.6]  # rad, commanded angle minus angle
 blocked, _ = motor.torques(motor.pulse_widths(errors, [0] * 3, [0] * 3), [0] * 3)
@@ -528,7 +529,7 @@ course.show(figure, alt="Torque of three blocked motors over time. Those above 2
 # $I^2 R$, the price of a motor that only holds still.
 
 # %%
-from quadlib.leg_explorer import draw_stance, explore_legs
+from quadlib.showing.leg_explorer import draw_stance, explore_legs
 
 figure, words = draw_stance(swing=0, extension=0, load=4)  # 4 kg on its back
 course.show(figure, alt=f"The robot from its right, beside torque over speed of two motors. {words}")
@@ -895,7 +896,7 @@ def delayed(readings, latency, dt):
 
 
 # %% tags=["check"]
-from quadlib.sensors import LatencyBuffer
+from quadlib.world.sensors import LatencyBuffer
 
 
 def truth(readings, latency, dt):
@@ -920,7 +921,7 @@ course.check(
 # survive the way from simulation to hardware.
 
 # %%
-from quadlib.randomization import SLIDES
+from quadlib.world.randomization import SLIDES
 
 print("each episode draws uniformly from:")
 for name, value in SLIDES.as_dict().items():
@@ -1003,7 +1004,7 @@ assert max(distances, key=distances.get).startswith("trot")
 # short, and the start is part of it. The button walks four.
 
 # %%
-from quadlib.gait_maker import GaitMaker, draw_gait
+from quadlib.showing.gait_maker import GaitMaker, draw_gait
 
 figure, words = draw_gait(gait)
 course.show(figure, alt=f"The robot after a second of trot, its legs on the way, and bars that show when "

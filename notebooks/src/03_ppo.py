@@ -29,7 +29,8 @@
 import numpy as np
 
 import quadlib
-from quadlib import course, plots
+from quadlib import course
+from quadlib.showing import plots
 
 plots.use_style()
 PHASES = course.budget(ci=2, lecture=6, full=6)  # pictures in a film strip
@@ -246,7 +247,7 @@ for start, meaning in EQUATIONS.items():
 # The numbers in the equations are settings. Ours:
 
 # %%
-from quadlib.settings import PPOSettings
+from quadlib.learning.settings import PPOSettings
 
 print(PPOSettings.help())
 
@@ -258,8 +259,8 @@ print(PPOSettings.help())
 # library and look at every ratio before and after.
 
 # %%
-from quadlib.sb3 import collect, load_agent, new_model
-from quadlib.vec_env import Workers
+from quadlib.learning.sb3 import collect, load_agent, new_model
+from quadlib.learning.vec_env import Workers
 
 settings = PPOSettings(**runner.about["settings"])
 with Workers(lambda: quadlib.make("Minitaur"), settings.n_envs, seed=0) as workers:
@@ -287,7 +288,7 @@ def judged():
 # %%
 from stable_baselines3.common.logger import configure
 
-from quadlib.training import one_thread
+from quadlib.learning.training import one_thread
 
 before, L20_before, L21_before = judged()
 model.set_logger(configure(None, []))
@@ -602,7 +603,7 @@ quadlib.replay([mine, noisy, running])
 # named terms that are added.
 
 # %%
-print(", ".join(quadlib.rewards.FIELDS))
+print(", ".join(quadlib.world.rewards.FIELDS))
 
 # %% [markdown]
 # Here are five rewards. Each sounds reasonable for what its first line wants. **Before you go on,
@@ -735,7 +736,7 @@ WEIGHTS = {
 }
 
 # %%
-from quadlib.reward_mixer import Mix, RewardMixer, draw_terms
+from quadlib.showing.reward_mixer import Mix, RewardMixer, draw_terms
 
 first = {"forward (m)": 1, "up and down (m)": 0.5, "work (J)": 0.002}
 figure, words = draw_terms(walk, Mix(TERMS, dict.fromkeys(TERMS, 0) | first))

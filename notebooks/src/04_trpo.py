@@ -34,7 +34,8 @@
 import numpy as np
 
 import quadlib
-from quadlib import course, plots
+from quadlib import course
+from quadlib.showing import plots
 
 plots.use_style()
 PHASES = course.budget(ci=2, lecture=6, full=6)  # pictures in a film strip
@@ -223,7 +224,7 @@ print("\n".join(inspect.getsource(TRPO.hessian_vector_product).splitlines()[-2:]
 # The numbers are settings. Ours:
 
 # %%
-from quadlib.settings import LONG, SLIDES, TRPOSettings
+from quadlib.learning.settings import LONG, SLIDES, TRPOSettings
 
 print(TRPOSettings.help())
 
@@ -328,8 +329,8 @@ if steps > 100_000:
 # keep some more rollouts of the same policy, for part 6.
 
 # %%
-from quadlib.sb3 import agent_of, collect, load_agent, new_model
-from quadlib.vec_env import Workers
+from quadlib.learning.sb3 import agent_of, collect, load_agent, new_model
+from quadlib.learning.vec_env import Workers
 
 torch.set_num_threads(1)  # the nets are small
 rollout = {"n_steps": course.budget(ci=128, lecture=512, full=512)}
@@ -786,7 +787,7 @@ course.show(draw_update(**huge), alt=UPDATE_ALT.format(**huge))
 # $\delta$? And up to where?)
 
 # %%
-from quadlib import widgets
+from quadlib.showing import widgets
 
 widgets.explore(
     draw_update,
@@ -983,7 +984,7 @@ course.show(
 # ## 7 · Is it healthy? · 6 min
 #
 # Back to your training of part 4. These are its diagnostics, one point per update. (The library
-# logs four of them; step size and line search come from `quadlib/trpo.py`, which only looks on.)
+# logs four of them; step size and line search come from `quadlib/learning/trpo.py`, which only looks on.)
 
 # %%
 PANELS = {

@@ -3,7 +3,7 @@
 import optuna_dashboard
 from optuna.storages import InMemoryStorage
 
-from quadlib.studies import SHIPPED, load
+from quadlib.search.studies import SHIPPED, load
 
 
 def shipped() -> InMemoryStorage:

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from quadlib import records
-from quadlib.rewards import Reward, Step, Terms
-from quadlib.settings import LONG, SLIDES
-from quadlib.training import train
-from quadlib.transfer import transfer
-from quadlib.vec_env import available_cores
+from quadlib.judging import records
+from quadlib.learning.settings import LONG, SLIDES
+from quadlib.learning.training import train
+from quadlib.learning.transfer import transfer
+from quadlib.learning.vec_env import available_cores
+from quadlib.world.rewards import Reward, Step, Terms
 
 WORK = Path(".cache/runs")
 

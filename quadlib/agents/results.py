@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from quadlib import records
-from quadlib.comparison import seeds_interval
 from quadlib.files import write
+from quadlib.judging import records
+from quadlib.judging.comparison import seeds_interval
 
 README = Path(__file__).parents[2] / "README.md"
 BEGIN, END = "<!-- results: made by `make results` -->\n", "<!-- end of results -->"

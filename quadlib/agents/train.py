@@ -6,9 +6,9 @@ with what they measured in the slides' environment, are committed beside this fi
 
 from pathlib import Path
 
-from quadlib.clips import video
-from quadlib.evaluation import evaluate
-from quadlib.training import train
+from quadlib.judging.evaluation import evaluate
+from quadlib.learning.training import train
+from quadlib.showing.clips import video
 
 HERE = Path(__file__).parent
 RUNS = Path("runs")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import jupytext
 
-from quadlib.training import train
+from quadlib.learning.training import train
 
 HERE = Path(__file__).parent
 NOTEBOOK = HERE.parents[1] / "notebooks" / "src" / "03_ppo.py"

@@ -9,10 +9,10 @@ are trained again with three new seeds each: `studies/NAME_finalists.csv`.
 
 import argparse
 
-from quadlib.finalists import agreement, train_again
-from quadlib.settings import LONG, SLIDES
-from quadlib.studies import SHIPPED, cost, export
-from quadlib.tuning import tune
+from quadlib.learning.settings import LONG, SLIDES
+from quadlib.search.finalists import agreement, train_again
+from quadlib.search.studies import SHIPPED, cost, export
+from quadlib.search.tuning import tune
 
 # name: (trials, steps of each, steps of a finalist)
 PLANS = {"ppo": (100, 100_000, 200_000), "trpo": (100, 200_000, 200_000)}

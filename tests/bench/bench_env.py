@@ -17,7 +17,7 @@ import numpy as np
 from measure import quotient, replay, torques_of, x_of
 
 import quadlib
-from quadlib.robot import SUBSTEPS, Robot
+from quadlib.world.robot import SUBSTEPS, Robot
 
 TESTS = Path(__file__).parents[1]
 sys.path.append(str(TESTS / "judge"))

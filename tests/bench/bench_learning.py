@@ -14,7 +14,7 @@ import numpy as np
 from measure import others_running
 
 import quadlib
-from quadlib.settings import ALGORITHMS
+from quadlib.learning.settings import ALGORITHMS
 
 # Mean returns to reach, by whose they are.
 MARKS = {

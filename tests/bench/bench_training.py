@@ -20,11 +20,11 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import SubprocVecEnv, VecNormalize
 
 import quadlib
-from quadlib.agent import Agent
-from quadlib.robot import SUBSTEPS
-from quadlib.settings import settings_for
-from quadlib.training import Run, train
-from quadlib.vec_env import Pool, available_cores
+from quadlib.learning.agent import Agent
+from quadlib.learning.settings import settings_for
+from quadlib.learning.training import Run, train
+from quadlib.learning.vec_env import Pool, available_cores
+from quadlib.world.robot import SUBSTEPS
 
 BARE_STEPS = 500  # env steps of each process and turn
 

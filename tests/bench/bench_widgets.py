@@ -18,7 +18,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "notebooks")]
 import build  # noqa: E402
 import cells  # noqa: E402
 
-from quadlib.widgets import Explorer  # noqa: E402
+from quadlib.showing.widgets import Explorer  # noqa: E402
 
 
 def moves(explorer: Explorer) -> np.ndarray:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from quadlib.robot import DIRECTION, SUBSTEPS, Robot, pybullet
-from quadlib.vec_env import available_cores
+from quadlib.learning.vec_env import available_cores
+from quadlib.world.robot import DIRECTION, SUBSTEPS, Robot, pybullet
 
 
 def torques_of(robot: Robot, commands: Sequence[Sequence[float]]) -> list[list[float]]:

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 import quadlib
-from quadlib.agent import Agent
-from quadlib.env import leg_model
-from quadlib.evaluation import evaluate
-from quadlib.robot import PHYSICS, Physics, Robot
+from quadlib.judging.evaluation import evaluate
+from quadlib.learning.agent import Agent
+from quadlib.world.env import leg_model
+from quadlib.world.robot import PHYSICS, Physics, Robot
 
 HERE = Path(__file__).parent
 GAITS = np.load(HERE.parent / "minitaur_bullet_env.npz")

@@ -103,8 +103,9 @@ def test_a_training_is_drawn_in_place_and_stopped(open_page, lab, keep):
 def test_the_reward_mixer_trains_stops_and_shows_the_gait(open_page, lab, keep):
     """While it trains, its sliders go on working."""
     cells = [
-        "from quadlib import plots\n"
-        "from quadlib.gait_maker import play\nfrom quadlib.reward_mixer import RewardMixer\n"
+        "from quadlib.showing import plots\n"
+        "from quadlib.showing.gait_maker import play\n"
+        "from quadlib.showing.reward_mixer import RewardMixer\n"
         "import numpy as np, quadlib\nplots.use_style()\n"
         "walk, _ = play(quadlib.make(), lambda t: np.repeat([np.sin(9 * t), 0], 4), 1.0)\n"
         "terms = {'forward': lambda step: step.dx, 'work': lambda step: -0.01 * step.power}\n"
@@ -134,8 +135,9 @@ def test_the_reward_mixer_trains_stops_and_shows_the_gait(open_page, lab, keep):
 def test_widgets_in_the_dark_on_a_phone(open_page, lab, keep):
     """Nothing is wider than the screen; at 390 pixels JupyterLab itself takes 66 of them."""
     cells = [
-        "import numpy as np, quadlib\nfrom quadlib import plots\nplots.use_style()\n"
-        "from quadlib.gait_maker import GaitMaker\nfrom quadlib.leg_explorer import explore_legs\n"
+        "import numpy as np, quadlib\nfrom quadlib.showing import plots\nplots.use_style()\n"
+        "from quadlib.showing.gait_maker import GaitMaker\n"
+        "from quadlib.showing.leg_explorer import explore_legs\n"
         "def gait(t, frequency, swing, lift, phases):\n"
         "    angle = 2 * np.pi * (frequency * t + phases)\n"
         "    return np.concatenate([swing * np.cos(angle), 0.1 - lift * np.sin(angle)])\n"

@@ -4,9 +4,9 @@ from notebook_page import NotebookPage, until
 
 CELLS = [
     "import numpy as np, quadlib\nfrom matplotlib.figure import Figure\n"
-    "from quadlib import widgets\nfrom quadlib.gait_maker import GaitMaker, play\n"
-    "from quadlib.leg_explorer import explore_legs\n"
-    "from quadlib.reward_mixer import RewardMixer\n"
+    "from quadlib.showing import widgets\nfrom quadlib.showing.gait_maker import GaitMaker, play\n"
+    "from quadlib.showing.leg_explorer import explore_legs\n"
+    "from quadlib.showing.reward_mixer import RewardMixer\n"
     "def gait(t, frequency, swing, lift, phases):\n"
     "    angle = 2 * np.pi * (frequency * t + phases)\n"
     "    return np.concatenate([swing * np.cos(angle), 0.1 - lift * np.sin(angle)])\n"

@@ -19,9 +19,9 @@ import foreign
 import numpy as np
 from tqdm import tqdm
 
-from quadlib.evaluation import Evaluation
 from quadlib.files import write
-from quadlib.vec_env import available_cores
+from quadlib.judging.evaluation import Evaluation
+from quadlib.learning.vec_env import available_cores
 
 ENVIRONMENT = "pybullet_envs MinitaurBulletEnv with its MinitaurEnvRandomizer"
 MODES = ("deterministic", "stochastic")

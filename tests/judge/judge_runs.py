@@ -15,10 +15,10 @@ from typing import Any
 import judge
 
 import quadlib
-from quadlib import records
-from quadlib.agent import Agent
 from quadlib.agents import results
-from quadlib.evaluation import Evaluation, evaluate
+from quadlib.judging import records
+from quadlib.judging.evaluation import Evaluation, evaluate
+from quadlib.learning.agent import Agent
 
 ENV = "Minitaur"
 

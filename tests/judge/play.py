@@ -11,14 +11,14 @@ import sys
 
 import numpy as np
 
-from quadlib.agent import Agent
+from quadlib.learning.agent import Agent
 
 EPISODE_STEPS = 1000
 GRAVITY = 10.0  # m/s²
 
 
 def play(env, agent: Agent, deterministic: bool, seed: int) -> dict[str, float]:
-    """One episode, in the units and by the definitions of `quadlib.evaluation.Evaluation`."""
+    """One episode, in the units and as `quadlib.judging.evaluation` defines them."""
     # The randomizer draws from both global generators.
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002

@@ -1,0 +1,1 @@
+"""What an agent is worth: recordings, episodes, intervals, and what is kept of them."""

@@ -1,0 +1,206 @@
+"""What is kept of the long trainings: small files that come with the package.
+
+A record is `agents/runs/NAME/SEED.safetensors` (the last agent, with its settings), `SEED.csv` (a
+thinned curve) and, once it was judged, `SEED.json` (all episodes of each judge); where its
+checkpoints were evaluated, `SEED.checkpoints.csv`.
+"""
+
+import csv
+import io
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from quadlib.files import write
+from quadlib.judging.evaluation import Evaluation, evaluate
+from quadlib.learning.agent import Agent
+
+FOLDER = Path(__file__).parents[1] / "agents" / "runs"
+ROWS = 200  # of a kept curve: more than a figure has room for
+DIGITS = 4  # significant ones, in curves and judgements
+
+
+@dataclass(frozen=True)
+class Record:
+    """One training, as it was kept.
+
+    Attributes:
+        name, seed: which one.
+        curve: as `Run.curve`, with at most 200 of its rows; first and last are among them.
+        agent: the last one. `agent.about` has algorithm, settings, env, steps, seconds, versions.
+        judged: judge -> mode ("deterministic", "stochastic") -> Evaluation.
+        checkpoints: of the agents along the way `steps`, `mean` and `std` of the return over
+            episodes, `falls` (a share); or empty.
+    """
+
+    name: str
+    seed: int
+    curve: dict[str, np.ndarray]
+    agent: Agent
+    judged: dict[str, dict[str, Evaluation]]
+    checkpoints: dict[str, np.ndarray]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Of its algorithm, by name."""
+        return self.agent.about["settings"]
+
+
+def names(folder: Path | None = None) -> list[str]:
+    """The trainings of which records are kept."""
+    return sorted({path.parent.name for path in (folder or FOLDER).glob("*/*.safetensors")})
+
+
+def runs(name: str, folder: Path | None = None) -> list[Record]:
+    """The records of one training, by seed.
+
+    Raises ValueError where there are none, or where a record's files do not belong together.
+    """
+    paths = paths_of(name, folder)
+    if not paths:
+        kept = ", ".join(names(folder)) or "none"
+        raise ValueError(f"no records of {name!r} are kept; there are {kept}")
+    return [_read(path) for path in paths]
+
+
+def paths_of(name: str, folder: Path | None = None) -> list[Path]:
+    """The agents' files of one training, by seed."""
+    found = ((folder or FOLDER) / name).glob("*.safetensors")
+    return sorted((path for path in found if path.stem.isdecimal()), key=lambda p: int(p.stem))
+
+
+def keep(
+    run: str | Path, folder: Path | None = None, at: int | None = None, name: str | None = None
+) -> Path:
+    """Keep what matters of a run's folder called NAME_SEED, as `train(folder=...)` writes it.
+
+    Called again, it replaces what it kept before. Returns the agent's file, which is written last:
+    until then the older record stands or the two files disagree, and `runs` says so.
+
+    Args:
+        run: the folder.
+        folder: where records are.
+        at: keep the run as it was at its first checkpoint with so many steps; by default the last.
+        name: of the record, where it is not the folder's.
+
+    Raises ValueError where the folder has another name or holds no such checkpoint.
+    """
+    run, place = Path(run), _place(Path(run), folder, name)
+    if not (run / "curve.csv").exists():
+        raise ValueError(f"{run} holds no checkpoint yet")
+    rows = _rows(run / "curve.csv")
+    steps = [int(row["steps"]) for row in rows]
+    files = [run / f"agent_{step:09d}.safetensors" for step in steps if step >= (at or steps[-1])]
+    path = next((file for file in files if file.exists()), None)
+    if path is None:
+        raise ValueError(f"{run} holds no checkpoint with {at or steps[-1]:,} steps yet")
+    agent = Agent.load(path)
+    if agent.about["seed"] != int(place.stem):
+        raise ValueError(f"the run in {run} has the seed {agent.about['seed']}")
+    rows = [row for row in rows if row["steps"] <= agent.about["steps"]]
+    chosen = np.unique(np.linspace(0, len(rows) - 1, ROWS).round().astype(int))
+    content = _csv([rows[i] for i in chosen])
+    write(place.with_suffix(".csv"), lambda file: file.write(content))
+    return agent.save(place)
+
+
+def keep_checkpoints(run: str | Path, episodes: int = 20, folder: Path | None = None) -> Path:
+    """Evaluate the agents in a run's folder, every 200,000 steps one, and keep what came out.
+
+    With the policy's mean, where they were trained. Those that were evaluated before are not
+    evaluated again. About 20 s each on one core. Returns the file's path.
+    """
+    run, place = Path(run), _place(run, folder).with_suffix(".checkpoints.csv")
+    rows = _rows(place) if place.exists() else []
+    for path in sorted(run.glob("agent_*.safetensors")):
+        agent = Agent.load(path)
+        if all(row["steps"] != agent.about["steps"] for row in rows):
+            result = evaluate(agent, episodes)
+            columns = {"mean": result.mean, "std": result.std, "falls": result.fell.mean()}
+            rows.append({"steps": agent.about["steps"], **columns})
+            rows.sort(key=lambda row: row["steps"])
+            content = _csv(rows)
+            write(place, lambda file, content=content: file.write(content))
+    return place
+
+
+def judgements(path: Path) -> dict[str, Any]:
+    """The JSON of a record's judgements so far; of another agent's, nothing counts."""
+    judged = path.with_suffix(".json")
+    agent = Agent.load(path).fingerprint
+    if judged.exists():
+        content = json.loads(judged.read_text(encoding="utf-8"))
+        if content["agent"] == agent:
+            return content
+    return {"agent": agent, "judges": {}}
+
+
+def add_judgement(
+    path: Path, judge: str, mode: str, result: Evaluation, about: Mapping[str, Any]
+) -> None:
+    """Write one judge's episodes beside a record's agent.
+
+    Args:
+        path: the agent's file.
+        about: first seed, versions, whatever tells how it was judged.
+    """
+    content = judgements(path)
+    columns = result.as_columns(DIGITS)
+    content["judges"].setdefault(judge, {})[mode] = {"about": dict(about), "episodes": columns}
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False).encode()
+    write(path.with_suffix(".json"), lambda file: file.write(text))
+
+
+def _place(run: Path, folder: Path | None, name: str | None = None) -> Path:
+    """Where the agent of a run's folder is kept."""
+    found = re.fullmatch(r"(\w+)_(\d+)", run.name)
+    if not found:
+        raise ValueError(f"a run's folder is called NAME_SEED, not {run.name}")
+    return (folder or FOLDER) / (name or found[1]) / f"{found[2]}.safetensors"
+
+
+def _read(path: Path) -> Record:
+    rows, agent = _rows(path.with_suffix(".csv")), Agent.load(path)
+    if agent.about["steps"] != rows[-1]["steps"]:
+        raise ValueError(f"the curve beside {path} is another run's: keep that run again")
+    checkpoints = path.with_suffix(".checkpoints.csv")
+    judged = {
+        judge: {mode: Evaluation.from_columns(each["episodes"]) for mode, each in modes.items()}
+        for judge, modes in judgements(path)["judges"].items()
+    }
+    return Record(
+        path.parent.name, int(path.stem), _columns(rows), agent, judged,
+        _columns(_rows(checkpoints)) if checkpoints.exists() else {},
+    )  # fmt: skip
+
+
+def _rows(path: Path) -> list[dict[str, float]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return [
+            {name: float(value) if value else math.nan for name, value in row.items()}
+            for row in csv.DictReader(file)
+        ]
+
+
+def _columns(rows: list[dict[str, float]]) -> dict[str, np.ndarray]:
+    return {name: np.array([row[name] for row in rows]) for name in rows[-1]}
+
+
+def _csv(rows: list[dict[str, float]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _short(name, value) for name, value in row.items()} for row in rows)
+    return text.getvalue().encode()
+
+
+def _short(name: str, value: float) -> str:
+    if name == "steps":
+        return f"{value:.0f}"
+    return "" if math.isnan(value) else f"{value:.{DIGITS}g}"

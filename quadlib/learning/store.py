@@ -1,0 +1,139 @@
+"""A run's folder: settings, curve, agents, and the state from which a killed run goes on."""
+
+import csv
+import io
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from tensorboardX import SummaryWriter  # torch's own imports TensorFlow where there is one
+
+from quadlib.files import UNFINISHED, write
+from quadlib.learning.sb3 import agent_of
+
+CHECKPOINT_EVERY = 200_000  # steps, the slides' interval
+
+
+class Store:
+    """run.json, curve.csv, agent_STEPS.safetensors and checkpoint.safetensors in a folder.
+
+    TensorBoard reads the curve, too: `tensorboard --logdir FOLDER`.
+
+    Raises ValueError on a folder that holds another run or other files; they stay untouched.
+    """
+
+    def __init__(self, folder: str | Path, plan: dict[str, Any]) -> None:
+        self.folder = Path(folder)
+        self.curve, self.state = self.folder / "curve.csv", self.folder / "checkpoint.safetensors"
+        self._board: SummaryWriter | None = None
+        about = self.folder / "run.json"
+        if about.exists():
+            try:
+                found = dict(json.loads(about.read_text(encoding="utf-8")))
+            except (ValueError, TypeError):  # somebody else's file
+                found = {}
+            changed = [k for k in plan if k != "versions" and found.get(k) != plan[k]]
+            if changed:
+                raise ValueError(
+                    f"{folder} holds another run: its {', '.join(changed)} differ. "
+                    "Choose another folder, or the same settings to go on."
+                )
+        elif self.folder.exists() and not all(
+            path.name.startswith(UNFINISHED) for path in self.folder.iterdir()
+        ):
+            raise ValueError(f"{folder} has other files in it; choose a new folder for this run")
+        else:
+            text = json.dumps(plan, indent=1).encode()
+            write(about, lambda file: file.write(text))
+
+    def keep(self, trainer: Any) -> None:
+        """The latest row, for TensorBoard; a checkpoint where the interval has passed."""
+        self._show(trainer.rows[-1])
+        before = trainer.rows[-2]["steps"] if len(trainer.rows) > 1 else 0
+        if trainer.steps // CHECKPOINT_EVERY > before // CHECKPOINT_EVERY:
+            self.checkpoint(trainer)
+
+    def close(self) -> None:
+        """Write what TensorBoard has not got yet."""
+        if self._board:
+            self._board.close()
+
+    def _show(self, row: dict[str, float]) -> None:
+        if self._board is None:  # what a killed run had shown after its last checkpoint is void
+            self._board = SummaryWriter(
+                str(self.folder), purge_step=row["steps"], filename_suffix=f".{time.time_ns()}"
+            )
+        for name, value in row.items():
+            if name != "steps" and math.isfinite(value):
+                self._board.add_scalar(name, value, row["steps"])
+
+    def checkpoint(self, trainer: Any) -> None:
+        """Agent, curve, then the state to resume from: the last one written makes it count."""
+        if not trainer.rows:
+            return
+        trainer.agent.save(self.folder / f"agent_{trainer.steps:09d}.safetensors")
+        content = _csv(trainer.rows)
+        write(self.curve, lambda file: file.write(content))
+        header = {
+            "updates": str(trainer.updates),
+            "steps": str(trainer.steps),
+            "seconds": repr(trainer.seconds),
+            "episodes": json.dumps(list(trainer.episodes)),
+        }
+        tensors = save(trainer.state, header)
+        write(self.state, lambda file: file.write(tensors))
+
+    def restore(self, trainer: Any) -> None:
+        """Go on from the last checkpoint, if there is one."""
+        if not self.state.exists():
+            return
+        with safe_open(self.state, framework="pt") as file:
+            header = file.metadata()
+            _restore_state(trainer.model, {name: file.get_tensor(name) for name in file.keys()})
+        trainer.state = state_of(trainer.model)
+        trainer.updates, trainer.steps = int(header["updates"]), int(header["steps"])
+        trainer.seconds = float(header["seconds"])
+        trainer.model.num_timesteps = trainer.steps
+        trainer.episodes.extend(json.loads(header["episodes"]))
+        with self.curve.open(newline="", encoding="utf-8") as file:
+            rows = ({k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file))
+            rows = [{**row, "steps": int(row["steps"])} for row in rows]
+        trainer.rows = [row for row in rows if row["steps"] <= trainer.steps]
+        trainer.agent = agent_of(trainer.model.policy, trainer.plan).with_about(
+            steps=trainer.steps, seconds=trainer.seconds
+        )
+
+
+def state_of(model: OnPolicyAlgorithm) -> dict[str, torch.Tensor]:
+    """Policy, statistics and Adam's moments as named tensors."""
+    tensors = {f"policy/{k}": v for k, v in model.policy.state_dict().items()}
+    for number, moments in model.policy.optimizer.state_dict()["state"].items():
+        tensors |= {f"adam/{number}/{k}": torch.as_tensor(v) for k, v in moments.items()}
+    return {k: v.clone().contiguous() for k, v in tensors.items()}
+
+
+def _restore_state(model: OnPolicyAlgorithm, tensors: dict[str, torch.Tensor]) -> None:
+    policy = {k.removeprefix("policy/"): v for k, v in tensors.items() if k.startswith("policy/")}
+    model.policy.load_state_dict(policy)
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("adam/"):
+            _, number, moment = name.split("/")
+            state.setdefault(int(number), {})[moment] = tensor
+    optimizer = model.policy.optimizer
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+def _csv(rows: list[dict[str, float]]) -> bytes:
+    text = io.StringIO()
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.DictWriter(text, names)
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()

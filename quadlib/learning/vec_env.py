@@ -1,0 +1,313 @@
+"""Many environments on all cores: workers that play whole rollouts by themselves.
+
+A worker process steps a few environments with a NumPy copy of the policy and sends back a whole
+rollout: one message each way where a step-by-step vector environment needs two per step. Workers
+are plain subprocesses that talk over their standard input and output. They need no `__main__`
+guard, hold functions defined in a notebook cell (cloudpickle), and end with the pipe, however the
+parent ends.
+"""
+
+import contextlib
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import cloudpickle
+import gymnasium
+import numpy as np
+
+from quadlib.learning.agent import Agent
+
+MakeEnv = Callable[[], gymnasium.Env]
+
+
+@dataclass
+class Rollout:
+    """What `n` environments did in `T` steps; time first, then environment.
+
+    `episode_starts[t]`: is `observations[t]` the first of an episode. `final_observations` are
+    those after the last step. `truncated` lists (t, env, observation) where an episode was cut
+    off: its return goes on there and needs a value. `episodes` are dicts with return, length,
+    env, t and the summed reward terms.
+    """
+
+    observations: np.ndarray  # (T, n, observations)
+    actions: np.ndarray  # (T, n, actions), samples of the Gaussian before clipping
+    rewards: np.ndarray  # (T, n)
+    episode_starts: np.ndarray  # (T, n) bool
+    final_observations: np.ndarray  # (n, observations)
+    final_starts: np.ndarray  # (n,) bool
+    truncated: list[tuple[int, int, np.ndarray]]
+    episodes: list[dict[str, Any]]
+
+
+class Player:
+    """Steps some environments with one policy. Runs in a worker, or right here.
+
+    Args:
+        make_env: makes one environment.
+        numbers: which of all environments these are. An environment's randomness depends on the
+            seed and its own number alone, not on how many workers there are.
+        seed: of the whole run.
+    """
+
+    def __init__(self, make_env: MakeEnv, numbers: list[int], seed: int) -> None:
+        self.numbers, self.seed = numbers, seed
+        self.envs = [make_env() for _ in numbers]
+        self._observations = None
+
+    def spaces(self) -> tuple[gymnasium.Space, gymnasium.Space]:
+        """(observation space, action space)."""
+        return self.envs[0].observation_space, self.envs[0].action_space
+
+    def _restart(self, round_number: int) -> None:
+        self._observations = np.array(
+            [
+                env.reset(seed=int(self._rng(round_number, k).integers(2**31)))[0]
+                for env, k in zip(self.envs, self.numbers, strict=True)
+            ]
+        )
+        self._starts = np.ones(len(self.envs), bool)
+        self._returns, self._lengths = np.zeros(len(self.envs)), np.zeros(len(self.envs), int)
+
+    def play(self, agent: Agent, steps: int, round_number: int) -> Rollout:
+        """Play `steps` steps in each environment, going on where the last round stopped."""
+        if self._observations is None:
+            self._restart(round_number)
+        count, low, high = len(self.envs), *self._bounds()
+        noise = np.stack(
+            [
+                self._rng(round_number, k, 1).standard_normal((steps, len(low)), np.float32)
+                for k in self.numbers
+            ],
+            axis=1,
+        )
+        noise *= np.exp(agent.arrays["log_std"])
+        observations = np.empty((steps, *self._observations.shape))
+        actions, rewards = np.empty_like(noise), np.empty((steps, count))
+        starts = np.empty((steps, count), bool)
+        truncated, episodes = [], []
+        for t in range(steps):
+            observations[t], starts[t] = self._observations, self._starts
+            actions[t] = agent.mean_action(self._observations) + noise[t]
+            clipped = actions[t].clip(low, high)
+            for i, env in enumerate(self.envs):
+                observation, reward, ended, cut, info = env.step(clipped[i])
+                rewards[t, i] = reward
+                self._returns[i] += reward
+                self._lengths[i] += 1
+                self._starts[i] = ended or cut
+                if self._starts[i]:
+                    number = self.numbers[i]
+                    if not ended:
+                        truncated.append((t, number, observation))
+                    episodes.append(self._finish(i, t, info))
+                    observation, _ = env.reset()
+                self._observations[i] = observation
+        return Rollout(
+            observations, actions, rewards, starts,
+            self._observations.copy(), self._starts.copy(), truncated, episodes,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Close the environments."""
+        for env in self.envs:
+            env.close()
+
+    def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        space = self.envs[0].action_space
+        return space.low, space.high
+
+    def _rng(self, *key: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, *key])
+
+    def _finish(self, i: int, t: int, info: dict) -> dict[str, Any]:
+        episode = {
+            "return": self._returns[i], "length": int(self._lengths[i]),
+            "env": self.numbers[i], "t": t, "terms": info.get("episode_terms", {}),
+        }  # fmt: skip
+        self._returns[i], self._lengths[i] = 0.0, 0
+        return episode
+
+
+class Pool:
+    """The same kind of object in each of several processes. A context manager.
+
+    Args:
+        make: called in process k with `arguments[k]`.
+    """
+
+    def __init__(self, make: Callable[..., Any], arguments: list[tuple]) -> None:
+        self._processes: list[subprocess.Popen] = []
+        try:
+            for _ in arguments:
+                self._processes.append(_start())
+            for process, each in zip(self._processes, arguments, strict=True):
+                _send(process, (make, each))
+            self._receive_all()
+        except BaseException:
+            self.close()
+            raise
+
+    def ask(self, method: str, arguments: list[tuple]) -> list[Any]:
+        """Call a method in all processes at once. An error comes as itself, after the last."""
+        for process, each in zip(self._processes, arguments, strict=True):
+            _send(process, (method, each))
+        return self._receive_all()
+
+    def close(self) -> None:
+        """End the processes. Nothing of theirs is worth waiting for."""
+        for process in self._processes:
+            process.kill()
+            process.wait()
+            with contextlib.suppress(BrokenPipeError):  # it never read what is still in the pipe
+                process.stdin.close()
+            process.stdout.close()
+
+    __del__ = close
+
+    def __enter__(self) -> "Pool":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _receive_all(self) -> list[Any]:
+        answers = []
+        for process in self._processes:
+            try:
+                answers.append(pickle.load(process.stdout))
+            except EOFError:
+                raise RuntimeError(
+                    f"a worker process ended by itself (exit code {process.wait()}); "
+                    "is the machine out of memory?"
+                ) from None
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return answers
+
+
+class Here:
+    """What a `Pool` of one process does, in this very process."""
+
+    def __init__(self, make: Callable[..., Any], arguments: list[tuple]) -> None:
+        self._object = make(*arguments[0])
+
+    def ask(self, method: str, arguments: list[tuple]) -> list[Any]:
+        """Call a method."""
+        return [getattr(self._object, method)(*arguments[0])]
+
+    def close(self) -> None:
+        """Give back what the object holds."""
+        self._object.close()
+
+
+class Workers:
+    """A `Player` in each of several processes, for `n_envs` environments together.
+
+    Use it as a context manager, or call `close`.
+
+    Args:
+        processes: by default one per core; 0 steps all environments in this very process, which
+            suits many trainings side by side.
+    """
+
+    def __init__(
+        self, make_env: MakeEnv, n_envs: int, seed: int = 0, processes: int | None = None
+    ) -> None:
+        kind = Here if processes == 0 else Pool
+        processes = 1 if processes == 0 else min(processes or available_cores(), n_envs)
+        parts = np.array_split(np.arange(n_envs), processes)
+        self._pool = kind(Player, [(make_env, part.tolist(), seed) for part in parts])
+        self._all = [()] * processes
+        self.observation_space, self.action_space = self._pool.ask("spaces", self._all)[0]
+
+    def play(self, agent: Agent, steps: int, round_number: int) -> Rollout:
+        """One rollout of all environments, in their order. A reward's error comes as itself."""
+        parts = self._pool.ask("play", [(agent, steps, round_number) for _ in self._all])
+        joined = [
+            np.concatenate([getattr(part, name) for part in parts], axis=axis)
+            for name, axis in (
+                ("observations", 1), ("actions", 1), ("rewards", 1), ("episode_starts", 1),
+                ("final_observations", 0), ("final_starts", 0),
+            )
+        ]  # fmt: skip
+        truncated = [entry for part in parts for entry in part.truncated]
+        episodes = sorted(
+            (episode for part in parts for episode in part.episodes),
+            key=lambda episode: (episode["t"], episode["env"]),
+        )
+        return Rollout(*joined, truncated, episodes)
+
+    def close(self) -> None:
+        """End the processes."""
+        self._pool.close()
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _start() -> subprocess.Popen:
+    # One thread each: the BLAS threads of several workers would only get in each other's way.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
+    return subprocess.Popen(
+        [sys.executable, "-c", "from quadlib.learning.vec_env import serve; serve()"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment,
+    )  # fmt: skip
+
+
+def _send(process: subprocess.Popen, message: Any) -> None:
+    try:
+        process.stdin.write(cloudpickle.dumps(message))
+        process.stdin.flush()
+    except BrokenPipeError:
+        pass  # the answer that cannot be read says so
+
+
+def serve() -> None:
+    """What a worker process does: make one object, then answer method calls until the pipe ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the stop button is the parent's business
+    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # prints, Bullet's among them, must not get between the answers
+    player = None
+    while True:
+        try:
+            what, arguments = pickle.load(requests)
+        except EOFError:
+            return
+        try:
+            if player is None:
+                player, answer = what(*arguments), None
+            else:
+                answer = getattr(player, what)(*arguments)
+        except Exception as error:
+            answer = _portable(error)
+        answers.write(pickle.dumps(answer))
+        answers.flush()
+
+
+def _portable(error: Exception) -> Exception:
+    """The error itself if it survives the journey, else one that says the same."""
+    error.__cause__ = error.__context__ = None
+    try:
+        pickle.loads(pickle.dumps(error))
+        return error
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")

@@ -1,0 +1,1 @@
+"""The search for good settings, from a laptop to a cluster."""

@@ -1,0 +1,183 @@
+"""The best trials of a study once more, with new seeds: does their order hold?
+
+A study tries each settings with one seed. The first of a hundred is good, lucky, or both.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import distributed
+import numpy as np
+import optuna
+import scipy.stats
+from optuna.trial import TrialState
+
+from quadlib.files import write
+from quadlib.search.crew import crew, wait_for_some
+from quadlib.search.studies import SHIPPED
+from quadlib.search.trial import MARKS, mean_return
+from quadlib.search.tuning import settings_of
+
+SEEDS = (1001, 1002, 1003)  # no trial trained with these
+
+
+@dataclass(frozen=True)
+class Again:
+    """Trainings of finalists.
+
+    Attributes:
+        names: the finalists; those from the study are called by their trial's number.
+        seeds: those of every finalist.
+        steps: (m,), the marks.
+        returns: (finalists, seeds, m), mean training return at each mark, measured as in the study.
+    """
+
+    names: list[str]
+    seeds: list[int]
+    steps: np.ndarray
+    returns: np.ndarray
+
+    def at(self, steps: int) -> np.ndarray:
+        """(finalists, seeds) at one of the marks."""
+        return self.returns[:, :, list(self.steps).index(steps)]
+
+
+def finalists(study: optuna.Study, count: int = 5) -> list[int]:
+    """Numbers of the best trials, of those that ran to their end. The best first."""
+    ran = [t for t in study.get_trials(deepcopy=False) if t.state == TrialState.COMPLETE]
+    return [t.number for t in sorted(ran, key=lambda t: -t.value)[:count]]
+
+
+def train_again(
+    study: optuna.Study,
+    table: str | Path,
+    *,
+    count: int = 5,
+    steps: int | None = None,
+    others: Mapping[str, Mapping[str, Any]] | None = None,
+    seeds: Sequence[int] = SEEDS,
+    env: str | Callable | None = None,
+    reward: Callable | None = None,
+    folder: str | Path = ".cache/finalists",
+    client: distributed.Client | None = None,
+    progress: bool = True,
+) -> Again:
+    """Train the best settings of a study again. Called again, it goes on where it was.
+
+    Args:
+        study: `tune`'s.
+        table: the CSV file that grows by each finished training.
+        count: how many of the best trials.
+        steps: of each training; by default as many as a trial's.
+        others: settings by name that are trained as well, to compare.
+        seeds: the new ones.
+        env, reward: the study's. Functions have to be given again.
+        folder: checkpoints, in a subfolder for each training.
+        client: of any Dask cluster that sees `folder`; by default this machine's cores.
+        progress: print a line per training.
+
+    Raises ValueError where no trial ran to its end, or the reward is not the study's.
+    """
+    plan = study.user_attrs["plan"]
+    steps, env = steps or plan["steps"], env or plan["env"]
+    if not finalists(study):
+        raise ValueError(f"no trial of {study.study_name!r} ran to its end yet")
+    if getattr(reward, "__name__", None) != plan["reward"]:
+        raise ValueError(f"the study has the reward {plan['reward']}: give the same")
+    candidates = {str(k): settings_of(study, k) for k in finalists(study, count)}
+    candidates |= {name: dict(settings) for name, settings in (others or {}).items()}
+    rows = _read(table)
+    done = {(row[0], row[1]) for row in rows if row[2] >= steps}
+    rows = [row for row in rows if (row[0], row[1]) in done]
+    jobs = [(name, seed) for seed in seeds for name in candidates if (name, seed) not in done]
+    with crew(client) as (client, look_after):
+        pending = {
+            client.submit(
+                _train, plan["algorithm"], candidates[name], env, reward, seed, steps,
+                plan["steps"], str(Path(folder, study.study_name, f"{name}_{seed}").resolve()),
+                pure=False,
+            ): (name, seed)
+            for name, seed in jobs
+        }  # fmt: skip
+        try:
+            while pending:
+                look_after()
+                for future in wait_for_some(list(pending)):
+                    name, seed = pending.pop(future)
+                    rows += [(name, seed, *point) for point in future.result()]
+                    _write(table, rows)
+                    if progress:
+                        print(f"{name}, seed {seed}: return {rows[-1][3]:.2f}", flush=True)
+        finally:
+            client.cancel(list(pending))
+    return read_again(table)
+
+
+def read_again(table: str | Path) -> Again:
+    """What `train_again` wrote. "ppo" and "trpo" are the shipped ones."""
+    rows = _read(SHIPPED / f"{table}_finalists.csv" if str(table) in ("ppo", "trpo") else table)
+    names = list(dict.fromkeys(row[0] for row in rows))
+    seeds = sorted({row[1] for row in rows})
+    steps = sorted({row[2] for row in rows})
+    returns = np.full((len(names), len(seeds), len(steps)), np.nan)
+    for name, seed, at, value in rows:
+        returns[names.index(name), seeds.index(seed), steps.index(at)] = value
+    return Again(names, seeds, np.array(steps), returns)
+
+
+def agreement(study: optuna.Study, again: Again, steps: int) -> dict[str, float]:
+    """How far the study's order of the finalists held, with new seeds and at so many steps.
+
+    `spearman` and `kendall` are rank correlations: 1 for the same order, 0 for none, −1 for the
+    reverse.
+    """
+    trials = study.get_trials(deepcopy=False)
+    numbers = [int(name) for name in again.names if name.isdecimal()]
+    rows = [again.names.index(str(number)) for number in numbers]
+    before = [trials[number].value for number in numbers]
+    after = np.nan_to_num(again.at(steps).mean(axis=1)[rows], nan=-np.inf)  # diverged: the last
+    return {
+        "spearman": float(scipy.stats.spearmanr(before, after).statistic),
+        "kendall": float(scipy.stats.kendalltau(before, after).statistic),
+    }
+
+
+def _train(
+    algorithm, settings, env, reward, seed, steps, budget, folder
+) -> list[tuple[int, float]]:
+    """[(steps, return)] at the marks of the study's budget, and on in the same distances."""
+    from quadlib.learning.training import DivergedError, train
+
+    marks = [budget * k // MARKS for k in range(1, steps * MARKS // budget + 1)]
+    try:
+        run = train(
+            algorithm, steps=steps, env=env, reward=reward, seed=seed, folder=folder,
+            progress=False, processes=0, **settings,
+        )  # fmt: skip
+    except DivergedError:
+        return [(mark, np.nan) for mark in marks]
+    values = [mean_return(run.curve, mark, budget) for mark in marks]
+    return [
+        (mark, np.nan if value is None else value)
+        for mark, value in zip(marks, values, strict=True)
+    ]
+
+
+def _read(table: str | Path) -> list[tuple[str, int, int, float]]:
+    if not Path(table).exists():
+        return []
+    with open(table, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return [(r["finalist"], int(r["seed"]), int(r["steps"]), float(r["return"])) for r in rows]
+
+
+def _write(table: str | Path, rows: list[tuple[str, int, int, float]]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["finalist", "seed", "steps", "return"])
+    writer.writerows((name, seed, at, f"{value:.4g}") for name, seed, at, value in rows)
+    write(table, lambda file: file.write(text.getvalue().encode()))

@@ -1,0 +1,1 @@
+"""Figures, replays, live curves, sliders."""

@@ -1,0 +1,1 @@
+"""The robot and its world: motors, sensors, rewards, and the environment made of them."""
