@@ -7,6 +7,7 @@ with what they measured in the slides' environment, are committed beside this fi
 from pathlib import Path
 
 from quadlib.judging.evaluation import evaluate
+from quadlib.learning.settings import LONG
 from quadlib.learning.training import train
 from quadlib.showing.clips import video
 
@@ -16,7 +17,9 @@ RUNS = Path("runs")
 
 def main() -> None:
     """The first gait: PPO in the slides' environment, about 6 minutes on two cores."""
-    run = train("ppo", steps=1_000_000, env="Minitaur", seed=1, folder=RUNS / "first_gait")
+    run = train(
+        "ppo", steps=1_000_000, env="Minitaur", seed=1, folder=RUNS / "first_gait", **LONG["ppo"]
+    )
     judged = {
         physics: evaluate(run.agent, 100, physics=physics) for physics in ("fast", "reference")
     }
