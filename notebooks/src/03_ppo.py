@@ -667,8 +667,7 @@ for name, reward in REWARDS.items():
 # ### What they really do
 #
 # For each reward an agent was trained as you do it here, for 100,000 steps (`backwards` for
-# 200,000: before that its mean action hardly moved). All five in one scene; the menu chooses whom
-# the camera follows.
+# 200,000). All five in one scene; the menu chooses whom the camera follows.
 
 # %%
 five = {
@@ -693,10 +692,10 @@ for name in REWARDS:
 # | Reward | What one sees |
 # |---|---|
 # | `hop` | It springs off all four legs at once; half of the time no foot touches the ground. It drifts a little all the same. |
-# | `backwards` | It walks backwards with quick, short steps and drifts to its right. Turning one sign was enough, and nothing pays for a straight line. |
-# | `spin` | It turns on the spot like a wound-up toy, a full turn every two to three seconds. |
-# | `miser` | It stands there. Look at the row of the runner above: a step forward earns less than its power costs. The best gait that it found is none. Its curve still rises: it learns to tremble less. |
-# | `lean` | It kneels on its front legs, bows, and stays. Leaning pays more than walking, so why walk? |
+# | `backwards` | It runs backwards, faster than most people walk. Turning one sign was enough: to this robot, back is as good as forward. |
+# | `spin` | It turns on the spot like a wound-up toy, about a full turn in four seconds, and wanders off to its right. |
+# | `miser` | It shuffles: tiny steps, always a foot on the ground, a fraction of the runner's power. In the runner's row above, a step forward earns less than its power costs. So this one found a way to go that is cheap enough to pay. |
+# | `lean` | It bows, deeper and deeper, until after three seconds it falls on its nose. Leaning pays more than walking, so why walk? And nobody said that it has to stay on its feet. |
 #
 # The lesson is not that rewards are hopeless. It is that you should *look*: at the robot, and at
 # what it was paid for. All five curves go up. And "it took too literally the reward function", as
@@ -705,10 +704,10 @@ for name in REWARDS:
 # %%
 last, turns, power, air = seen["hop"]
 assert air > 0.3  # in the air
-assert seen["backwards"][0].x < -0.2 and seen["backwards"][3] < 0.1
-assert seen["spin"][1] > 1 and seen["spin"][2] > 5 * seen["miser"][2]
-assert abs(seen["miser"][0].x) < 0.3 and seen["miser"][2] < 5
-assert seen["lean"][0].pitch > 0.2 and abs(seen["lean"][0].x) < 0.3
+assert seen["backwards"][0].x < -3 and seen["backwards"][3] < 0.1
+assert seen["spin"][1] > 0.7 and seen["spin"][2] > 2 * seen["miser"][2]
+assert 0.3 < seen["miser"][0].x < 3 and seen["miser"][2] < 20 and seen["miser"][3] < 0.05
+assert seen["lean"][0].fallen and abs(seen["lean"][0].x) < 0.3
 
 # %% [markdown]
 # ### Mix one

@@ -16,7 +16,7 @@ from quadlib.learning.training import train
 
 HERE = Path(__file__).parent
 NOTEBOOK = HERE.parents[1] / "notebooks" / "src" / "03_ppo.py"
-STEPS = {"backwards": 200_000}  # earlier its gait lives in the noise: the mean action stands still
+STEPS = {"backwards": 200_000}  # by then it runs
 USUAL_STEPS = 100_000
 
 
