@@ -45,7 +45,7 @@ quadlib.video(run)
 #
 # Run the next two cells. The replay needs a browser with WebGL, which all of today's have: drag to
 # orbit, press space to pause and ? for all keys. Then a training of ten seconds: in notebook 3 the
-# robot trains for 90 seconds, and walks after some 100,000 steps.
+# robot trains for 90 seconds, and walks after some 50,000 steps.
 
 # %%
 quadlib.replay(run)

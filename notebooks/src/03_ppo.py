@@ -451,14 +451,16 @@ assert np.all((run.curve["train/clip_fraction"] >= 0) & (run.curve["train/clip_f
 # %% [markdown]
 # | Curve | What it says | Healthy | Ill: what to try |
 # |---|---|---|---|
-# | approximate KL | how far one update moved the policy | 0.005 – 0.05 | above 0.1: lower `learning_rate` or `n_epochs`; near 0: raise them |
-# | clip fraction | how many samples hit the clip | 0.05 – 0.3 | above 0.4: the updates are too large; 0: the clip does nothing |
+# | approximate KL | how far one update moved the policy | 0.005 – 0.1 | above 0.2: lower `learning_rate` or `n_epochs`; near 0: raise them |
+# | clip fraction | how many samples hit the clip | 0.05 – 0.5 | above 0.6: the updates are too large; 0: the clip does nothing |
 # | explained variance | how well the critic predicts returns | rising towards 1 | below 0: worse than a constant; look at reward scale, `gamma`, critic |
 # | entropy | how much the policy tries out | falling slowly | falls at once: it stops exploring, raise `ent_coef`; rises: noise pays, or nothing does |
 #
-# The ranges are rules of thumb for problems like this one. (Entropy of a continuous policy can be
-# negative: a narrow Gaussian has a density above 1. The library logs $-S$ as `entropy_loss`; the
-# figure shows $S$, the table under it the logged number.)
+# The ranges are rules of thumb for problems like this one. The defaults are at their bold end: they
+# are made for ninety seconds. A long training takes smaller steps, see `quadlib.learning.settings.LONG`.
+#
+# (Entropy of a continuous policy can be negative: a narrow Gaussian has a density above 1. The library
+# logs $-S$ as `entropy_loss`; the figure shows $S$, the table under it the logged number.)
 #
 # Now make it ill on purpose: a learning rate thirty times too large, for two updates.
 
