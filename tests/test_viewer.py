@@ -18,6 +18,7 @@ from PIL import Image
 
 import quadlib
 from quadlib.judging.recording import Recording, mesh_path, read_poses, read_shapes, record
+from quadlib.showing import clips
 from quadlib.showing.camera import Camera
 from quadlib.showing.clips import MAX_GIF_BYTES, film_strip, video
 from quadlib.showing.viewer import MAX_PAGE_BYTES, replay
@@ -284,6 +285,19 @@ def test_a_clip_carries_its_alternative_text(trot, monkeypatch):
     assert b64decode(picture["image/png"]) == clip.data
     assert "trot &lt;by hand&gt;" in caption["text/html"]
     assert Image.open(io.BytesIO(clip.data)).size == (240, 75)
+
+
+def test_a_film_strip_does_not_fall_in_step_with_the_gait(trot):
+    """Ten strides a second, a picture each tenth: all legs would seem to stand still."""
+    time = np.arange(0, 1, 0.02)
+    feet = np.zeros((50, 4, 3))
+    feet[:, :, 0] = trot.poses[:1, :1, 0] + np.sin(2 * np.pi * 10 * time)[:, None]
+    poses = np.repeat(trot.poses[:1], 50, axis=0)
+    fast = replace(trot, time=time, feet=feet, poses=poses, contacts=np.zeros((50, 4), bool))
+    spacing = clips._telling(fast, 0.2, 6) / 5
+    assert spacing < 0.09 and round(spacing / 0.02) == pytest.approx(spacing / 0.02)
+    slow = replace(fast, feet=feet * 0 + np.sin(2 * np.pi * time)[:, None, None])
+    assert clips._telling(slow, 0.2, 6) == pytest.approx(0.5)
 
 
 def test_an_mp4_without_ffmpeg_says_what_to_do(trot, monkeypatch, tmp_path):

@@ -115,20 +115,22 @@ def film_strip(
     what: Any,
     path: str | os.PathLike | None = None,
     phases: int = 6,
-    seconds: float = 0.5,
+    seconds: float | None = None,
     start: float | None = None,
     width: int = 320,
     **record_arguments: Any,
 ) -> Clip:
     """Phases of a gait in one PNG, three in a row, each with its time and the feet that stand.
 
-    `seconds` from the first to the last phase, from `start` (by default 2 s, or before the end);
-    `width` of one phase in pixels; other arguments as for `video`.
+    `seconds` from the first to the last phase (by default up to 0.5, so many that the legs are seen
+    in different places), from `start` (by default 2 s, or before the end); `width` of one phase in
+    pixels; other arguments as for `video`.
     """
     recording = _one(what, **record_arguments)
     if start is None:
-        start = max(min(2.0, recording.duration - seconds), 0.0)
-    times = np.linspace(start, min(start + seconds, recording.duration), phases)
+        start = max(min(2.0, recording.duration - (seconds or 0.5)), 0.0)
+    end = start + (seconds or _telling(recording, start, phases))
+    times = np.linspace(start, min(end, recording.duration), phases)
     height, columns = round(width * 0.625), min(phases, 3)
     strip = Image.new("RGB", (columns * width, -(-phases // columns) * height), "white")
     with Camera(recording.shapes, width, height, smooth=2) as camera:
@@ -147,6 +149,21 @@ def film_strip(
     if path:
         clip.save(path)
     return clip
+
+
+def _telling(recording: Recording, start: float, phases: int, longest: float = 0.5) -> float:
+    """Seconds between first and last phase, at most `longest`, that show most of the gait.
+
+    A fixed time between two pictures can fall in step with the legs; then all look the same.
+    """
+    step = np.diff(recording.time).mean()
+    legs = recording.feet - recording.poses[:, :1, :3]  # seen from the body
+    first, gaps = round(start / step), max(phases - 1, 1)
+
+    def variety(spacing: int) -> float:
+        return np.var(legs[first::spacing][:phases], axis=0).sum()
+
+    return gaps * step * max(range(1, max(round(longest / gaps / step), 1) + 1), key=variety)
 
 
 def _one(what: Any, **record_arguments: Any) -> Recording:
