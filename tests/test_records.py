@@ -78,6 +78,19 @@ def test_a_run_is_kept_as_it_was_at_an_earlier_checkpoint(tmp_path, monkeypatch)
         records.keep(tmp_path / "walk_0", kept, at=500)
 
 
+def test_what_a_run_came_to_after_so_many_steps(kept, tmp_path):
+    (record,) = records.runs("a_walk", tmp_path / "kept")
+    object.__setattr__(
+        record, "curve", {
+            "steps": np.array([50.0, 91, 95, 104, 150]),
+            "return": np.array([9.0, np.nan, 2.0, 4.0, 7.0]),
+        }
+    )  # fmt: skip
+    assert record.after(100) == 3.0  # of 91, 95 and 104, without the one where no episode had ended
+    with pytest.raises(ValueError, match="a_walk 3 ends after 150 steps, not 151"):
+        record.after(151)
+
+
 def test_a_run_that_went_on_is_kept_again(kept, tmp_path):
     records.add_judgement(kept[1], "fast", "deterministic", EPISODES, {})
     trained(tmp_path / "a_walk_3", 160, seed=3)

@@ -51,6 +51,20 @@ class Record:
         """Of its algorithm, by name."""
         return self.agent.about["settings"]
 
+    def after(self, steps: int) -> float:
+        """Mean training return over the tenth of so many steps that ends with them.
+
+        Raises ValueError where the training was shorter.
+        """
+        at = self.curve["steps"]
+        if at[-1] < steps:
+            raise ValueError(
+                f"{self.name} {self.seed} ends after {at[-1]:,.0f} steps, not {steps:,}"
+            )
+        last = np.searchsorted(at, steps)  # the update that reached them
+        rows = (0.9 * steps < at) & (at <= at[last])
+        return float(np.nanmean(self.curve["return"][rows]))
+
 
 def names(folder: Path | None = None) -> list[str]:
     """The trainings of which records are kept."""
