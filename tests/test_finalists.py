@@ -6,9 +6,9 @@ import pytest
 from optuna.trial import TrialState
 from toys import Diary, OverpaidWalk, Walk
 
+from quadlib.judging.comparison import mean_return
 from quadlib.learning.training import train
 from quadlib.search.finalists import Again, agreement, finalists, read_again, train_again
-from quadlib.search.trial import mean_return
 
 STEPS = 640
 SMALL = {"n_envs": 2, "n_steps": 32, "batch_size": 32, "hidden": [8], "n_epochs": 2}

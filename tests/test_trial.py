@@ -8,9 +8,10 @@ import pytest
 from optuna.trial import TrialState
 from toys import OverpaidWalk, Walk
 
+from quadlib.judging.comparison import mean_return
 from quadlib.learning.training import train
 from quadlib.search.studies import address, open_study
-from quadlib.search.trial import MARKS, Watch, early_stop, mean_return, work
+from quadlib.search.trial import MARKS, Watch, early_stop, work
 
 BUDGET = 1000
 SMALL = {"n_envs": 2, "n_steps": 32, "batch_size": 32, "hidden": [8], "n_epochs": 2}

@@ -18,6 +18,19 @@ RESAMPLES = 10_000  # of the bootstrap
 STUDENT_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 
 
+def mean_return(curve: dict[str, np.ndarray], at: int, budget: int) -> float | None:
+    """Mean training return of a curve over the tenth of the budget that ends with the update `at`.
+
+    Each point of the curve is a mean over 20 episodes, exploration included, so this lags behind
+    the policy: 20 whole episodes of the robot are 20,000 steps. None while no episode has ended.
+    """
+    end = np.searchsorted(curve["steps"], at) + 1  # the update that reached the step is the last
+    rows = curve["steps"][:end] > at - budget / 10
+    returns = curve["return"][:end][rows]
+    returns = returns[np.isfinite(returns)]
+    return float(returns.mean()) if len(returns) else None
+
+
 def seeds_interval(scores: Sequence[float]) -> tuple[float, float]:
     """95 % interval of the mean over trainings with different seeds.
 

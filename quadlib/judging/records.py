@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from quadlib.files import write
+from quadlib.judging.comparison import mean_return
 from quadlib.judging.evaluation import Evaluation, evaluate
 from quadlib.learning.agent import Agent
 
@@ -61,9 +62,8 @@ class Record:
             raise ValueError(
                 f"{self.name} {self.seed} ends after {at[-1]:,.0f} steps, not {steps:,}"
             )
-        last = np.searchsorted(at, steps)  # the update that reached them
-        rows = (0.9 * steps < at) & (at <= at[last])
-        return float(np.nanmean(self.curve["return"][rows]))
+        value = mean_return(self.curve, steps, steps)
+        return math.nan if value is None else value
 
 
 def names(folder: Path | None = None) -> list[str]:

@@ -17,9 +17,10 @@ import scipy.stats
 from optuna.trial import TrialState
 
 from quadlib.files import write
+from quadlib.judging.comparison import mean_return
 from quadlib.search.crew import crew, wait_for_some
 from quadlib.search.studies import SHIPPED
-from quadlib.search.trial import MARKS, mean_return
+from quadlib.search.trial import MARKS
 from quadlib.search.tuning import settings_of
 
 SEEDS = (1001, 1002, 1003)  # no trial trained with these

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-import numpy as np
 import optuna
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.pruners import PercentilePruner
@@ -14,6 +13,7 @@ from optuna.trial import TrialState
 from sqlalchemy.engine import URL
 
 import quadlib
+from quadlib.judging.comparison import mean_return
 from quadlib.search.studies import connect
 
 MARKS = 10  # how often a trial reports its return
@@ -106,16 +106,3 @@ class Watch:
         self.trial.report(value, at)
         if mark < MARKS and self.trial.should_prune():
             raise optuna.TrialPruned
-
-
-def mean_return(curve: dict[str, np.ndarray], at: int, budget: int) -> float | None:
-    """Mean training return of a curve over the tenth of the budget that ends with the update `at`.
-
-    Each point of the curve is a mean over 20 episodes, exploration included, so this lags behind
-    the policy: 20 whole episodes of the robot are 20,000 steps. None while no episode has ended.
-    """
-    end = np.searchsorted(curve["steps"], at) + 1  # the update that reached the step is the last
-    rows = curve["steps"][:end] > at - budget / MARKS
-    returns = curve["return"][:end][rows]
-    returns = returns[np.isfinite(returns)]
-    return float(returns.mean()) if len(returns) else None
