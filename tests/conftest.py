@@ -36,6 +36,18 @@ def uv():
 
 
 @pytest.fixture(scope="session")
+def decks(tmp_path_factory):
+    """The folder with the slides of all notebooks, made once for all tests that look at them."""
+    import slides  # not installed where the environment's own tests run
+
+    folder = tmp_path_factory.mktemp("slides") / "slides"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(slides, "OUTPUT", folder)
+        assert slides.main() == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
 def dask_client():
     """One crew of workers for all tests that need one."""
     from quadlib.search.crew import crew

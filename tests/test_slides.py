@@ -107,15 +107,6 @@ def test_links_lead_to_decks():
     assert slides.link_decks(text) == "[1b](01b_trust_regions.html), solutions"
 
 
-@pytest.fixture(scope="module")
-def decks(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("slides") / "slides"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(slides, "OUTPUT", folder)
-        assert slides.main() == 0
-    return folder
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LESSONS)
 def test_every_picture_and_replay_of_a_notebook_is_in_its_deck(decks, name):

@@ -1,7 +1,6 @@
 """The slides in a browser: on a projector, and in a window that is magnified to 200 %."""
 
 import pytest
-import slides
 from notebook_page import until
 
 SIZES = {"projector": (1280, 720, 1), "zoom": (640, 360, 2)}
@@ -24,21 +23,12 @@ COVERED = """() => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def deck(tmp_path_factory):
-    """The address of the robot's deck."""
-    folder = tmp_path_factory.mktemp("slides") / "slides"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(slides, "OUTPUT", folder)
-        assert slides.main() == 0
-    return (folder / "02_env.html").as_uri()
-
-
 @pytest.mark.parametrize("size", SIZES)
-def test_nothing_is_cut_off_and_a_replay_is_free(open_page, deck, keep, size):
+def test_nothing_is_cut_off_and_a_replay_is_free(open_page, decks, keep, size):
     """Every slide fits into the window, and no control of the deck lies over those of a replay."""
     width, height, scale = SIZES[size]
-    page = open_page(deck, width=width, height=height, scale=scale, reduced_motion="reduce")
+    address = (decks / "02_env.html").as_uri()
+    page = open_page(address, width=width, height=height, scale=scale, reduced_motion="reduce")
     page.wait_for_function("window.Reveal && Reveal.isReady()")
     places = page.evaluate("Reveal.getSlides().map((slide) => Reveal.getIndices(slide))")
     assert len(places) > 50
