@@ -66,3 +66,10 @@ def test_runs_are_kept_and_followed(tiny):
 def test_what_a_run_begins_with_has_to_be_there(tiny):
     with pytest.raises(ValueError, match="no records of 'first_half'"):
         long_runs.run("second", 0)
+
+
+def test_runs_wait_for_those_that_they_begin_with():
+    first, second = long_runs.rounds(list(PLANS))
+    assert sorted(first + second) == sorted(PLANS)
+    assert {"slides_trpo", "trpo"} <= set(first) and {"slides_transfer", "transfer"} <= set(second)
+    assert long_runs.rounds(["transfer"]) == [["transfer"]]

@@ -29,7 +29,7 @@ class Plan:
     """One training, with several seeds.
 
     Attributes:
-        settings: those that are not the defaults.
+        settings: by name, all of them: the defaults may change.
         reward: where it is not the slides'.
         start: the kept training whose agent this one begins with, of the same seed where there is
             one, else of seed 0.
@@ -114,6 +114,13 @@ for name, hidden in NETWORKS.items():
     PLANS[f"net_{name}"] = Plan("ppo", 1_000_000, 2, LONG["ppo"] | {"hidden": hidden})
 
 
+def rounds(names: list[str]) -> list[list[str]]:
+    """Those that begin with nothing; when they are done, those that begin with their agents."""
+    anew = [name for name in names if not PLANS[name].start]
+    after = [name for name in names if PLANS[name].start]
+    return [part for part in (anew, after) if part]
+
+
 def jobs(names: list[str]) -> Iterator[tuple[str, int]]:
     """(name, seed): the first seed of each, then the second …"""
     for seed in range(max(PLANS[name].seeds for name in names)):
@@ -160,8 +167,9 @@ def main() -> None:
         return f"{name} {seed}: " + ("kept" if done.returncode == 0 else "failed")
 
     with ThreadPoolExecutor(options.cores) as pool:
-        for line in pool.map(train_alone, jobs(names)):
-            print(line, flush=True)
+        for part in rounds(names):
+            for line in pool.map(train_alone, jobs(part)):
+                print(line, flush=True)
 
 
 if __name__ == "__main__":
