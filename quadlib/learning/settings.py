@@ -136,8 +136,7 @@ SLIDES: dict[str, dict[str, Any]] = {
     },
 }
 
-# For trainings of a million steps and more: larger rollouts, smaller steps. They begin more slowly
-# than the defaults, and go on when those have stopped.
+# Of the long runs, a million steps and more: larger rollouts, smaller steps, a slower beginning.
 _LONG = {
     "n_envs": 8,
     "n_steps": 512,

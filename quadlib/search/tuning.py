@@ -19,7 +19,7 @@ from optuna.trial import TrialState
 import quadlib
 from quadlib.search.crew import crew, wait_for_some
 from quadlib.search.spaces import SPACES, Space, checked_ranges, known_points
-from quadlib.search.studies import address, alone, open_study
+from quadlib.search.studies import address, alone, finished, open_study
 from quadlib.search.trial import MARKS, work
 from quadlib.showing.live import deaf_to_stop, in_notebook
 from quadlib.showing.live_study import LiveStudy
@@ -175,8 +175,8 @@ class _Session:
         self.page = LiveStudy(trials) if progress and in_notebook() else None
         self.started, self.warned = time.perf_counter(), False
         self.before = study.user_attrs.get("sessions", [])
-        self.said = {t.number for t in self._finished()}
-        self.steps_before = sum(t.user_attrs.get("steps", 0) for t in self._finished())
+        self.said = {t.number for t in finished(study)}
+        self.steps_before = sum(t.user_attrs.get("steps", 0) for t in finished(study))
 
     def wait_for(self, workers: int) -> None:
         if not workers and not self.warned and self.elapsed() > PATIENCE:
@@ -186,12 +186,9 @@ class _Session:
     def elapsed(self) -> float:
         return time.perf_counter() - self.started
 
-    def _finished(self) -> list[optuna.trial.FrozenTrial]:
-        return [t for t in self.study.get_trials(deepcopy=False) if t.state.is_finished()]
-
     def tell(self, workers: int) -> None:
-        finished = self._finished()
-        new = [trial for trial in finished if trial.number not in self.said]
+        ended = finished(self.study)
+        new = [trial for trial in ended if trial.number not in self.said]
         self.said |= {trial.number for trial in new}
         if new:
             mine = {"seconds": round(self.elapsed(), 1), "workers": workers}
@@ -199,9 +196,9 @@ class _Session:
         if self.page:
             self.page.update(self.study)
         elif self.progress:
-            steps = sum(t.user_attrs.get("steps", 0) for t in finished) - self.steps_before
+            steps = sum(t.user_attrs.get("steps", 0) for t in ended) - self.steps_before
             for trial in new:
-                print(_line(trial, finished, self.trials, steps, self.elapsed()), flush=True)
+                print(_line(trial, ended, self.trials, steps, self.elapsed()), flush=True)
         if self.on_change:
             self.on_change(self.study)
 
