@@ -39,7 +39,7 @@ def test_a_row_by_hand(tmp_path):
         path = kept(tmp_path, "ppo", seed)
         records.add_judgement(path, "fast", "deterministic", episodes(returns, falls=seed), {})
         records.add_judgement(path, "fast", "stochastic", episodes([1, 1, 1]), {})
-    *_, row = results.table(tmp_path).split("\n\n")[0].splitlines()
+    *_, row = results.table(folder=tmp_path).split("\n\n")[0].splitlines()
     assert row == (
         "| **PPO**, 3 seeds, 2.0 M steps, 10 min each | `fast` | 4.0 ± 2.4 | -2.6 … 10.6 | 3 of 9 "
         "| 0.30 | 60 | 2.50 | 1.0 ± 0.0 | 0 of 9 |"
@@ -50,19 +50,28 @@ def test_a_row_needs_both_modes_of_every_seed(tmp_path):
     for seed in (0, 1):
         path = kept(tmp_path, "trpo", seed)
         records.add_judgement(path, "fast", "deterministic", episodes([1, 2]), {})
-    assert results.table(tmp_path) == ""
+    assert results.table(folder=tmp_path) == ""
     for seed in (0, 1):
-        assert results.table(tmp_path) == ""
+        assert results.table(folder=tmp_path) == ""
         path = tmp_path / "trpo" / f"{seed}.safetensors"
         records.add_judgement(path, "fast", "stochastic", episodes([1, 2]), {})
-    assert "**TRPO**, 2 seeds" in results.table(tmp_path)
+    assert "**TRPO**, 2 seeds" in results.table(folder=tmp_path)
+
+
+def test_a_table_of_some_trainings(tmp_path):
+    for name in ("ppo", "trpo"):
+        path = kept(tmp_path, name, 0)
+        for mode in ("deterministic", "stochastic"):
+            records.add_judgement(path, "fast", mode, episodes([1, 2]), {})
+    some = results.table(["trpo", "ppo_kl"], tmp_path)
+    assert "**TRPO**" in some and "**PPO**" not in some
 
 
 def test_an_ablation_has_no_row(tmp_path):
     path = kept(tmp_path, "ppo_without_something", 0)
     for mode in ("deterministic", "stochastic"):
         records.add_judgement(path, "fast", mode, episodes([1, 2]), {})
-    assert results.table(tmp_path) == ""
+    assert results.table(folder=tmp_path) == ""
 
 
 def test_the_readme_has_the_table_of_the_records():
@@ -122,6 +131,20 @@ def test_a_judge_that_is_killed_loses_one_mode_at_most(tmp_path, asked, monkeypa
         judge_runs.judge_run(path, ["fast"], 2)
     judge_runs.judge_run(path, ["fast"], 2)
     assert [mode for _, _, mode, _ in asked] == ["deterministic", "stochastic"]
+
+
+def test_the_seeds_of_a_training_share_its_episodes(tmp_path, asked, monkeypatch):
+    for name, seeds in (("ppo", 3), ("slides_ppo", 1), ("ppo_half", 2), ("net_128", 1)):
+        for seed in range(seeds):
+            kept(tmp_path, name, seed)
+    monkeypatch.setattr(records, "FOLDER", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["judge_runs.py", "--judges", "fast", "other"])
+    judge_runs.main()
+    counts = {}
+    for judge, _, mode, count in asked:
+        counts.setdefault((judge, mode), []).append(count)
+    assert counts["fast", "stochastic"] == [100, 34, 34, 34, 50, 50]
+    assert counts["other", "deterministic"] == [100, 34, 34, 34], "the half is judged in one world"
 
 
 def test_our_judges_play_in_the_slides_environment_in_their_physics(tmp_path, monkeypatch):

@@ -89,7 +89,7 @@ def exchanged(
 
 
 PLANS = {
-    "ppo": Plan("ppo", 2_000_000, 5, LONG["ppo"]),
+    "ppo": Plan("ppo", 2_000_000, 5, LONG["ppo"], half="ppo_half"),
     "trpo": Plan("trpo", 2_000_000, 5, LONG["trpo"], half="trpo_half"),
     "ppo_kl": Plan("ppo_kl", 2_000_000, 5, LONG["ppo_kl"]),
     # With "ppo" and "trpo" after the same 2 M steps in all to compare.
@@ -103,11 +103,11 @@ PLANS = {
 for name, names in SUSPECTS.items():
     mended = exchanged(SLIDES["ppo"], LONG["ppo"], names)
     broken = exchanged(LONG["ppo"], SLIDES["ppo"], names)
-    PLANS[f"slides_but_{name}"] = Plan("ppo", 400_000, 2, mended)
-    PLANS[f"ppo_but_{name}"] = Plan("ppo", 400_000, 2, broken)
+    PLANS[f"slides_but_{name}"] = Plan("ppo", 300_000, 2, mended)
+    PLANS[f"ppo_but_{name}"] = Plan("ppo", 300_000, 2, broken)
 for name, names in DOUBTS.items():
     mended = exchanged(SLIDES["transfer"], LONG["ppo"], names)
-    PLANS[f"transfer_but_{name}"] = Plan("ppo", 400_000, 2, mended, start="slides_trpo")
+    PLANS[f"transfer_but_{name}"] = Plan("ppo", 300_000, 2, mended, start="slides_trpo")
 for name, weight in ENERGY_WEIGHTS.items():
     PLANS[f"energy_{name}"] = Plan("ppo", 1_000_000, 2, LONG["ppo"], reward=weighing(weight))
 for name, hidden in NETWORKS.items():

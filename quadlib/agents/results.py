@@ -3,6 +3,7 @@
 `make results` judges what is not judged yet (tests/judge/judge_runs.py), then runs this.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -40,10 +41,15 @@ Return: mean ± standard deviation over the episodes of all seeds, acting with t
 """
 
 
-def table(folder: Path | None = None) -> str:
-    """Markdown: a row per training and judge, for what was judged in both modes."""
+def table(names: Iterable[str] = tuple(LABELS), folder: Path | None = None) -> str:
+    """Markdown: a row per training and judge, for what was judged in both modes.
+
+    Args:
+        names: of the trainings; those of which there are no records are left out.
+        folder: where records are.
+    """
     rows = []
-    for name in (name for name in LABELS if name in records.names(folder)):
+    for name in (name for name in names if name in records.names(folder)):
         found = records.runs(name, folder)
         steps = np.mean([record.agent.about["steps"] for record in found]) / 1e6
         minutes = np.mean([record.agent.about["seconds"] for record in found]) / 60

@@ -2,11 +2,13 @@
 
 In each, 100 episodes with the policy's mean and 100 with samples of it, in the slides' environment
 (in pybullet_envs with its own randomizer). Then 100 each with the mean on a light robot, a heavy
-one, and one that is pushed. What is judged already is not judged again: kill it and call it again
-as you like. Without names: all runs that have a row in the README.
+one, and one that is pushed. The seeds of a training share the 100. What is judged already is not
+judged again: kill it and call it again as you like. Without names: all runs that have a row in the
+README, and those that the notebooks compare them with.
 """
 
 import argparse
+import math
 import sys
 from functools import partial
 from pathlib import Path
@@ -21,6 +23,7 @@ from quadlib.judging.evaluation import Evaluation, evaluate
 from quadlib.learning.agent import Agent
 
 ENV = "Minitaur"
+EPISODES = 100  # of all seeds of a training, for each judge and mode
 
 
 def ours(path: Path, mode: str, episodes: int, **options: Any) -> tuple[Evaluation, dict]:
@@ -48,6 +51,7 @@ JUDGES = {
     "pushed": partial(ours, variations={"push": 20.0}),  # N, for 0.1 s: a third of a m/s
 }
 CONDITIONS = ("light", "heavy", "pushed")  # judged with the policy's mean alone
+COMPARED = ("ppo_half", "trpo_half", "energy_none", "energy_much")  # in `fast` alone
 
 
 def judge_run(path: Path, judges: list[str], episodes: int) -> None:
@@ -64,16 +68,18 @@ def judge_run(path: Path, judges: list[str], episodes: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="of the runs, as in quadlib/agents/runs")
-    parser.add_argument("--episodes", type=int, default=100, help="for each judge and mode (100)")
+    parser.add_argument("--episodes", type=int, help="of each seed, judge and mode")
     parser.add_argument("--judges", nargs="+", choices=JUDGES, default=list(JUDGES))
     options = parser.parse_args()
     kept = records.names()
     if unknown := set(options.names) - set(kept):
         parser.error(f"no records of {', '.join(unknown)}; there are {', '.join(kept)}")
     try:
-        for name in options.names or (name for name in results.LABELS if name in kept):
-            for path in records.paths_of(name):
-                judge_run(path, options.judges, options.episodes)
+        for name in options.names or [n for n in (*results.LABELS, *COMPARED) if n in kept]:
+            paths = records.paths_of(name)
+            judges = ["fast"] if name in COMPARED else options.judges
+            for path in paths:
+                judge_run(path, judges, options.episodes or math.ceil(EPISODES / len(paths)))
     except judge.foreign.CannotInstallError as error:
         sys.exit(str(error))
 
