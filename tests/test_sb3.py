@@ -121,6 +121,14 @@ def test_rewards_are_divided_by_the_size_of_their_return():
     np.testing.assert_allclose(model.rollout_buffer.rewards.ravel(), [1 / size, 2 / size], 1e-6)
 
 
+def test_rewards_of_nothing_stay_nothing():
+    model, settings = model_for(n_envs=1, n_steps=2, gamma=0.5)
+    collect(model, tiny_rollout([0, 0], [True, False]), settings)
+    assert (model.rollout_buffer.rewards == 0).all()
+    collect(model, tiny_rollout([1, 2], [True, False]), settings)
+    assert float(model.policy.features_extractor.return_scale) == pytest.approx(np.sqrt(7.25 / 4))
+
+
 def test_the_size_of_returns_runs_over_all_rollouts():
     """Returns 1, 2.5, then 4, 2: √((1 + 6.25 + 16 + 4)/4)."""
     model, settings = model_for(n_envs=1, n_steps=2, gamma=0.5)

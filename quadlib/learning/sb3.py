@@ -59,10 +59,10 @@ class Normalizer(BaseFeaturesExtractor):
         self.observation_count.copy_(count)
 
     def see_returns(self, returns: np.ndarray) -> None:
-        """Fold discounted returns so far, (T, n), into their root mean square."""
+        """Fold discounted returns so far, (T, n), into their root mean square; never quite 0."""
         count = self.return_count + returns.size
         total = self.return_scale**2 * self.return_count + float(np.square(returns).sum())
-        self.return_scale.copy_((total / count).sqrt())
+        self.return_scale.copy_((total / count).clamp(min=EPSILON).sqrt())
         self.return_count.copy_(count)
 
 
@@ -154,7 +154,11 @@ def collect(model: OnPolicyAlgorithm, rollout: Rollout, settings: Settings) -> N
 
 
 def discounted_so_far(rollout: Rollout, gamma: float) -> np.ndarray:
-    """Σ γᵏ r of the rewards up to each step of an episode, (T, n), as SB3's VecNormalize has it."""
+    """Σ γᵏ r of the rewards up to each step of an episode, (T, n).
+
+    The sum begins anew with each rollout, also in the middle of an episode. SB3's VecNormalize
+    carries it on: where rollouts are not much longer than 1 / (1 − γ), its scale is the larger one.
+    """
     returns = np.empty_like(rollout.rewards)
     running = np.zeros(rollout.rewards.shape[1])
     for t, (reward, start) in enumerate(
