@@ -338,6 +338,22 @@ def test_an_agent_is_at_home_where_it_was_trained():
     assert home_of(random_agent()) == home_of(lambda observation: 0) == "MinitaurIdeal"
 
 
+def test_our_environments_have_one_name():
+    for name in ("quadlib/Minitaur-v0", "quadlib:quadlib/Minitaur-v0"):
+        assert home_of(random_agent(env=name)) == "Minitaur"
+
+
+def test_a_file_cannot_say_what_is_imported(tmp_path, monkeypatch):
+    """Gymnasium imports the module of a "module:id"."""
+    (tmp_path / "evil.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    path = random_agent(env="evil:Minitaur").save(tmp_path / "a.safetensors")
+    with pytest.raises(ValueError, match="trained in 'evil:Minitaur', which is no registered"):
+        quadlib.record(Agent.load(path))
+    with pytest.raises(SystemExit, match="imported"):
+        world_for(random_agent(), "evil:Minitaur")()  # this was typed
+
+
 def test_a_world_is_home_or_what_is_asked_for():
     agent = random_agent(env="Pendulum-v1")
     assert world_for(agent)().spec.id == "Pendulum-v1"

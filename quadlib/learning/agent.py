@@ -143,9 +143,10 @@ class Agent:
 def home_of(agent: Any) -> str:
     """The id of the environment that an agent was trained in, "MinitaurIdeal" if it does not say.
 
-    Raises ValueError where that environment was made by a function, of which only the name is left.
+    Raises ValueError where that environment was made by a function, of which only the name is left,
+    or is none that is registered here: a stranger's file does not say what is imported.
     """
-    env = str(getattr(agent, "about", {}).get("env", "MinitaurIdeal"))
+    env = short_name(str(getattr(agent, "about", {}).get("env", "MinitaurIdeal")))
     if _registered(env):
         return env
     raise ValueError(
@@ -160,7 +161,8 @@ def world_for(
     """A function that makes the environment in which an agent is to play.
 
     Args:
-        env: an id, or already such a function; by default what the agent was trained in.
+        env: an id (also "module:id"), or already such a function; by default what the agent was
+            trained in.
         **options: for `quadlib.make`.
     """
     if callable(env):
@@ -168,7 +170,7 @@ def world_for(
             names = ", ".join(options)
             raise ValueError(f"give {names} to the environment that your function makes")
         return env
-    if env is not None and not _registered(env):
+    if env is not None and ":" not in env and not _registered(env):
         raise ValueError(
             f"the environment {env!r} is not registered: give env= an id such as 'MinitaurIdeal', "
             "or a function that makes one"
@@ -176,9 +178,14 @@ def world_for(
     return partial(quadlib.make, env or home_of(agent), **options)
 
 
+def short_name(env: str) -> str:
+    """The short name of an environment of ours, such as "Minitaur"; of others the id as it is."""
+    short = env.removeprefix("quadlib:").removeprefix("quadlib/").removesuffix("-v0")
+    return short if f"quadlib/{short}-v0" in gymnasium.registry else env
+
+
 def _registered(env: str) -> bool:
-    """Also true of a "module:id": whether it is there turns out when it is made."""
-    return ":" in env or env in gymnasium.registry or f"quadlib/{env}-v0" in gymnasium.registry
+    return env in gymnasium.registry or f"quadlib/{env}-v0" in gymnasium.registry
 
 
 def layers(arrays: Mapping[str, np.ndarray], network: str) -> list[tuple[np.ndarray, np.ndarray]]:
