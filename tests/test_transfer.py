@@ -96,6 +96,17 @@ def test_statistics_that_are_carried_weigh_as_much_as_what_they_saw(parent, play
     np.testing.assert_allclose(after.arrays["return_scale"], np.sqrt(squares / 256), rtol=1e-9)
 
 
+def test_a_grandchilds_statistics_weigh_what_all_generations_saw(parent, played):
+    """192 + 64 steps, or the child's 64 alone where the grandparent handed on none."""
+    for parts, seen in ((tuple(PARTS), 256), (("policy", "log_std", "critic"), 64)):
+        child = moved_on(parent, parts=parts).agent
+        played.clear()
+        after, old = moved_on(child).agent, child.arrays["observation_mean"]
+        new = played[0][1].observations.mean(axis=(0, 1))
+        expected = (seen * old + 64 * new) / (seen + 64)
+        np.testing.assert_allclose(after.arrays["observation_mean"], expected, rtol=1e-9)
+
+
 def test_statistics_that_are_left_out_are_those_of_the_first_rollout(parent, played):
     after = moved_on(parent, parts=("policy",)).agent
     expected = played[0][1].observations.mean(axis=(0, 1))
@@ -194,6 +205,10 @@ def test_the_robots_environment_is_the_agents_own():
     agent = random_agent(28, 8, hidden=(4,), env="Minitaur", steps=100)
     run = transfer(agent, steps=32, **{**SMALL, "n_envs": 1})
     assert run.agent.about["env"] == "Minitaur"
+    for name in ("quadlib/Minitaur-v0", "quadlib:quadlib/Minitaur-v0"):  # the same by other names
+        assert transfer(agent, steps=0, env=name, **SMALL).agent.about["env"] == "Minitaur"
+        older = agent.with_about(env=name)
+        assert transfer(older, steps=0, env="Minitaur", **SMALL).stopped == "steps"
     with pytest.raises(ValueError, match="trained in Minitaur, not in MinitaurIdeal"):
         transfer(agent, steps=32, env="MinitaurIdeal", **SMALL)
 

@@ -8,7 +8,7 @@ from typing import Any
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.policies import ActorCriticPolicy
 
-from quadlib.learning.agent import ACTOR, CRITIC, Agent, home_of, layers
+from quadlib.learning.agent import ACTOR, CRITIC, Agent, home_of, layers, short_name
 from quadlib.learning.sb3 import load_agent
 from quadlib.learning.training import Run, train
 
@@ -95,19 +95,29 @@ class Start:
                 + "the environment has {} and {}".format(*theirs)
             )
         load_agent(model.policy, self.agent, sum((PARTS[part] for part in self.parts), ()))
-        seen = self.agent.about.get("steps", 1)  # the weight of the statistics against new data
         if "statistics" in self.parts:
-            normalizer.observation_count.fill_(seen)
+            normalizer.observation_count.fill_(self._seen("statistics"))
         if "critic" in self.parts:
-            normalizer.return_count.fill_(seen)
+            normalizer.return_count.fill_(self._seen("critic"))
 
     def during(self, update: int, policy: ActorCriticPolicy) -> AbstractContextManager:
         """What an update, counted from 0, happens in: at first the policy stands still."""
         return critic_alone(policy) if update < self.critic_warmup else nullcontext()
 
+    def _seen(self, part: str) -> int:
+        """Steps that a part's statistics are from, also its ancestors' as far as they handed it on:
+        what they weigh against new data."""
+        about = self.agent.about
+        steps = about.get("steps", 1)
+        for parent in reversed(about.get("lineage") or []):
+            if part not in parent["parts"]:
+                break
+            steps += parent["steps"] or 0
+        return steps
+
     def _check(self, plan: dict[str, Any]) -> None:
         about, hidden = self.agent.about, tuple(plan["settings"]["hidden"])
-        if about.get("env", plan["env"]) != plan["env"]:
+        if short_name(about.get("env", plan["env"])) != plan["env"]:
             raise ValueError(
                 f"the agent was trained in {about['env']}, not in {plan['env']}: "
                 "transfer it in its own environment"
