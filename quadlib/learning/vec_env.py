@@ -59,6 +59,7 @@ class Player:
     def __init__(self, make_env: MakeEnv, numbers: list[int], seed: int) -> None:
         self.numbers, self.seed = numbers, seed
         self.envs = [make_env() for _ in numbers]
+        _check_actions(self.envs[0].action_space)
         self._observations = None
 
     def spaces(self) -> tuple[gymnasium.Space, gymnasium.Space]:
@@ -79,10 +80,10 @@ class Player:
         """Play `steps` steps in each environment, going on where the last round stopped."""
         if self._observations is None:
             self._restart(round_number)
-        count, low, high = len(self.envs), *self._bounds()
+        count, size = len(self.envs), len(agent.arrays["log_std"])
         noise = np.stack(
             [
-                self._rng(round_number, k, 1).standard_normal((steps, len(low)), np.float32)
+                self._rng(round_number, k, 1).standard_normal((steps, size), np.float32)
                 for k in self.numbers
             ],
             axis=1,
@@ -95,7 +96,7 @@ class Player:
         for t in range(steps):
             observations[t], starts[t] = self._observations, self._starts
             actions[t] = agent.mean_action(self._observations) + noise[t]
-            clipped = actions[t].clip(low, high)
+            clipped = actions[t].clip(-1.0, 1.0)
             for i, env in enumerate(self.envs):
                 observation, reward, ended, cut, info = env.step(clipped[i])
                 rewards[t, i] = reward
@@ -118,10 +119,6 @@ class Player:
         """Close the environments."""
         for env in self.envs:
             env.close()
-
-    def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        space = self.envs[0].action_space
-        return space.low, space.high
 
     def _rng(self, *key: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, *key])
@@ -261,6 +258,16 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _check_actions(space: gymnasium.Space) -> None:
+    box = isinstance(space, gymnasium.spaces.Box) and len(space.shape) == 1
+    if not (box and (space.low == -1.0).all() and (space.high == 1.0).all()):
+        raise ValueError(
+            f"an action has to be a row of numbers from -1 to 1, here it is {space}. Where it only "
+            "has other limits, give env= a function that returns "
+            "gymnasium.wrappers.RescaleAction(environment, -1.0, 1.0)"
+        )
 
 
 def _start() -> subprocess.Popen:
