@@ -1,10 +1,11 @@
-"""Files that are whole or not there."""
+"""Files that are whole or not there, and files that one process holds."""
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 UNFINISHED = ".unfinished-"  # begins the name of a file that a killed process leaves behind
 
@@ -25,6 +26,23 @@ def write(path: str | os.PathLike, write_to: Callable[[BinaryIO], object]) -> Pa
         os.chmod(file.name, 0o644)
         os.replace(file.name, path)
     except BaseException:  # a full disk may be noticed as late as in closing the file
-        os.unlink(file.name)
+        with contextlib.suppress(FileNotFoundError):  # it is in its place already
+            os.unlink(file.name)
         raise
     return path
+
+
+def lock(path: str | os.PathLike) -> TextIO:
+    """An open file that no other process can lock before it is closed, or the process ends.
+
+    Raises BlockingIOError where another one has it.
+    """
+    import fcntl
+
+    file = open(path, "w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise
+    return file

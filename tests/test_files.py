@@ -1,11 +1,12 @@
-"""Files are whole or not there, whatever goes wrong while they are written."""
+"""Files are whole or not there, whatever goes wrong while they are written; locks are held."""
 
+import os
 import subprocess
 import sys
 
 import pytest
 
-from quadlib.files import write
+from quadlib.files import lock, write
 
 
 def test_a_file_is_written_with_its_folders(tmp_path):
@@ -55,6 +56,31 @@ def test_a_disk_that_is_really_full_leaves_the_old_version_alone(tmp_path, size)
     assert "OSError" in done.stderr
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path], "something half written was left"
+
+
+def test_a_stop_just_after_the_last_step_is_a_stop(tmp_path, monkeypatch):
+    replace = os.replace
+
+    def stopped(source, target):
+        replace(source, target)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "file", lambda file: file.write(b"new"))
+    assert (tmp_path / "file").read_bytes() == b"new"
+
+
+def test_a_lock_is_held_until_it_is_closed_or_its_process_ends(tmp_path):
+    code = "import sys; from quadlib.files import lock; held = lock(sys.argv[1])"
+    command = [sys.executable, "-c", code, tmp_path / "lock"]
+    with lock(tmp_path / "lock"):
+        with pytest.raises(BlockingIOError):
+            lock(tmp_path / "lock")
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert "BlockingIOError" in done.stderr
+    subprocess.run(command, check=True)
+    lock(tmp_path / "lock").close()
 
 
 def test_a_folder_that_cannot_be_is_an_error_of_the_system(tmp_path):

@@ -1,5 +1,7 @@
 """Finalists: who they are, their trainings with new seeds, and whether the order held."""
 
+from functools import partial
+
 import numpy as np
 import optuna
 import pytest
@@ -97,6 +99,22 @@ def test_what_cannot_be_is_refused(tmp_path):
         again_of(tmp_path, None, study_with([None]))
     with pytest.raises(ValueError, match="the study has the reward None"):
         again_of(tmp_path, None, study_with([1.0]), reward=lambda step: 0.0)
+
+
+def test_a_rewards_name_is_what_the_study_calls_it(tmp_path, dask_client):
+    """Also of a partial, which has none of its own."""
+    study = study_with([1.0])
+    study.set_user_attr("plan", study.user_attrs["plan"] | {"reward": "partial"})
+    (tmp_path / "again.csv").write_text(
+        f"finalist,seed,steps,return\n0,7,{STEPS},1\n0,8,{STEPS},2\n"
+    )
+    again = again_of(tmp_path, dask_client, study, reward=partial(lambda step, w: w, w=1.0))
+    assert again.at(STEPS).tolist() == [[1.0, 2.0]]
+
+
+def test_a_table_that_is_not_there_is_missed(tmp_path):
+    with pytest.raises(FileNotFoundError, match="typo.csv"):
+        read_again(tmp_path / "typo.csv")
 
 
 def test_a_table_is_read_as_it_was_written(tmp_path):

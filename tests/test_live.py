@@ -56,6 +56,12 @@ def test_live_curve_redraws_seldom_and_in_one_place(monkeypatch, cost, least):
     assert f"<img {len(screen.drawn)}>" in screen.updates[-1][1]
 
 
+def test_live_curve_of_a_run_without_an_update_says_so(monkeypatch):
+    screen = Screen(monkeypatch)
+    live.LiveCurve(steps=100, seconds=None).close(run_after(0, "interrupted"))
+    assert "no update was finished" in screen.updates[-1][1] and not screen.drawn
+
+
 def test_live_curve_draws_nothing_before_the_first_episode_has_ended(monkeypatch):
     run = run_after(3)
     run.curve["return"][:] = np.nan

@@ -104,6 +104,17 @@ def test_learning_curve_over_wall_time_is_in_minutes():
     plt.close(axes.figure)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_run_that_was_stopped_before_its_first_update_is_an_empty_curve():
+    (axes,) = plots.learning_curve(run_of([])).axes
+    assert axes.get_xlabel() == "environment steps" and not len(axes.lines[0].get_xdata())
+    runs = {"none": run_of([]), "some": [run_of([]), run_of([2, 4])]}
+    (beside,) = plots.learning_curve(runs).axes
+    assert [line.get_ydata().tolist() for line in beside.lines] == [[], [2, 4]]
+    assert [text.get_text() for text in beside.get_legend().get_texts()] == ["none", "some"]
+    plt.close("all")
+
+
 def test_reward_terms_shows_each_term_and_their_sum():
     figure = plots.reward_terms(run_of([0.0, 2.0]))
     drawn = {line.get_label(): list(line.get_ydata()) for line in figure.axes[0].lines[1:]}

@@ -30,6 +30,7 @@ from toys import (
 import quadlib
 from quadlib.learning import store, training
 from quadlib.learning.agent import Agent
+from quadlib.learning.settings import settings_for
 from quadlib.learning.training import DivergedError, train
 from quadlib.world.rewards import RewardError
 
@@ -59,8 +60,8 @@ def assert_same(one, other):
 
 
 def contents(folder):
-    """Every file of a folder with its bytes; not TensorBoard's, which grow."""
-    paths = (path for path in folder.iterdir() if not path.name.startswith("events."))
+    """Every file of a folder with its bytes; not TensorBoard's, which grow, and no lock."""
+    paths = (path for path in folder.iterdir() if not path.name.startswith(("events.", ".lock")))
     return {path.name: path.read_bytes() for path in paths}
 
 
@@ -81,7 +82,7 @@ def test_it_ends_with_the_update_that_reaches_the_steps():
 def test_it_ends_by_the_clock():
     run = small(steps=None, seconds=3.0)
     assert run.stopped == "seconds"
-    assert run.curve.get("steps", np.zeros(1))[-1] < 1_000_000
+    assert 0 < len(run.curve["steps"]) and run.curve["steps"][-1] < 1_000_000
 
 
 def test_the_nearer_limit_counts():
@@ -91,7 +92,9 @@ def test_the_nearer_limit_counts():
 
 def test_without_time_nothing_is_learned_but_there_is_an_agent():
     run = small(steps=10, seconds=0.0)
-    assert run.curve == {}
+    assert {name: column.tolist() for name, column in run.curve.items()} == {
+        "steps": [], "seconds": [], "return": [], "length": [],
+    }  # fmt: skip
     assert run.agent.act(np.zeros(3)).shape == (2,)
 
 
@@ -165,10 +168,19 @@ def test_a_bar_shows_steps_and_return(capfd):
     assert "steps" in shown and "return" in shown
 
 
-def test_any_environment_of_gymnasiums_can_be_trained():
-    run = small(env="Pendulum-v1", n_steps=200, steps=400)
+def test_others_environments_can_be_trained_where_actions_are_from_minus_one_to_one():
+    def pendulum():
+        return gymnasium.wrappers.RescaleAction(gymnasium.make("Pendulum-v1"), -1.0, 1.0)
+
+    run = small(env=pendulum, n_steps=200, steps=400)
     assert run.agent.act(np.zeros(3)).shape == (1,)
     assert np.isfinite(run.curve["return"][-1])
+
+
+@pytest.mark.parametrize("env", ["Pendulum-v1", "CartPole-v1"])
+def test_environments_with_other_actions_are_refused(env):
+    with pytest.raises(ValueError, match="from -1 to 1, here it is .*RescaleAction"):
+        small(env=env)
 
 
 def test_one_thread_is_used_and_the_others_are_given_back():
@@ -232,6 +244,10 @@ def test_neighbouring_seeds_share_no_update():
     finally:
         training.set_random_seed = original
     assert len(set(seeds)) == len(seeds) == 4
+
+
+def test_large_seeds_are_seeds_too():
+    assert small(steps=UPDATE, seed=np.int64(2**32 - 1)).agent.about["seed"] == 2**32 - 1
 
 
 def test_the_robot_learns_the_same_twice():
@@ -349,13 +365,62 @@ def refuses(folder, complaint=None, error=ValueError, **options):
         assert contents(folder) == before
 
 
+def test_a_reward_that_was_edited_is_another_run(tmp_path):
+    def rewarding(source):
+        exec(source, variables := {})
+        return partial(quadlib.make, "MinitaurIdeal", reward=variables["reward"])
+
+    once, edited = "def reward(step): return step.dx", "def reward(step): return step.dx - 0.1"
+    first = small(steps=UPDATE, env=rewarding(once), folder=tmp_path / "run")
+    assert_same(small(steps=UPDATE, env=rewarding(once), folder=tmp_path / "run"), first)
+    refuses(tmp_path / "run", "its env_code differ", steps=UPDATE, env=rewarding(edited))
+
+
+def test_the_plan_knows_a_rewards_code():
+    settings = settings_for("ppo", {})
+    rewards = (lambda step: step.dx, lambda step: step.dx, lambda step: 2 * step.dx)
+    plans = [training._plan("ppo", settings, "Minitaur", reward, 0) for reward in rewards]
+    assert plans[0] == plans[1] and plans[0]["reward"] == plans[2]["reward"]
+    assert plans[0]["reward_code"] != plans[2]["reward_code"]
+
+
+def test_a_run_of_an_earlier_version_goes_on(tmp_path):
+    """Its plan has no code, and the environment's long name."""
+    first = small(steps=UPDATE, env="Minitaur", folder=tmp_path / "run")
+    path = tmp_path / "run" / "run.json"
+    plan = json.loads(path.read_text())
+    assert plan["env"] == "Minitaur"
+    del plan["env_code"], plan["reward_code"]
+    path.write_text(json.dumps(plan | {"env": "quadlib/Minitaur-v0"}))
+    for env in ("Minitaur", "quadlib/Minitaur-v0", "quadlib:quadlib/Minitaur-v0"):
+        assert_same(small(steps=UPDATE, env=env, folder=tmp_path / "run"), first)
+
+
+def test_what_never_began_makes_room_for_the_corrected_call(tmp_path):
+    with pytest.raises(gymnasium.error.Error):
+        small(env="Minotaur", folder=tmp_path / "run")
+    assert small(steps=UPDATE, folder=tmp_path / "run").stopped == "steps"
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["env"] == "Walk"
+
+
+def test_a_folder_belongs_to_one_process_at_a_time(tmp_path):
+    def again(_run):
+        for seed in (0, 1):  # the same run, or another, before the first has a checkpoint
+            with pytest.raises(ValueError, match="another process trains in .*: wait, stop it"):
+                small(folder=tmp_path / "run", seed=seed)
+
+    small(steps=UPDATE, folder=tmp_path / "run", on_update=again)
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["seed"] == 0
+    assert small(folder=tmp_path / "run").stopped == "steps"
+
+
 @pytest.mark.parametrize(
     "options, complaint",
     [
         ({"seed": 1}, "seed differ"),
         ({"gamma": 0.9}, "settings differ"),
         ({"algorithm": "trpo"}, "algorithm, settings differ"),
-        ({"env": calm_walk}, "env differ"),
+        ({"env": calm_walk}, "env, env_code differ"),
     ],
 )
 def test_the_folder_of_another_run_is_refused_and_left_alone(tmp_path, options, complaint):
@@ -597,6 +662,31 @@ def test_an_update_that_was_interrupted_half_way_is_not_kept(tmp_path, monkeypat
     assert_same(small(algorithm, calm_walk, steps=4 * UPDATE, folder=folder), whole)
 
 
+@pytest.mark.parametrize("where", ["state_of", "agent", "measured"])
+def test_a_stop_between_learning_and_storing_keeps_the_update_before(tmp_path, monkeypatch, where):
+    """Counters, curve and weights are of the same update, wherever it is stopped."""
+    whole, folder = small(env=calm_walk, steps=4 * UPDATE), tmp_path / "run"
+    place, name = {
+        "state_of": (training, "state_of"),
+        "agent": (Agent, "with_about"),
+        "measured": (training._Trainer, "_measured"),
+    }[where]
+    original, updates = getattr(place, name), []
+
+    def stopped(*arguments, **options):
+        if len(updates) == 2:
+            updates.clear()
+            raise KeyboardInterrupt
+        return original(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(place, name, stopped)
+        run = small(env=calm_walk, steps=4 * UPDATE, folder=folder, on_update=updates.append)
+    assert run.stopped == "interrupted" and len(run.curve["steps"]) == 2
+    assert stored_steps(folder) == run.agent.about["steps"] == 2 * UPDATE
+    assert_same(small(env=calm_walk, steps=4 * UPDATE, folder=folder), whole)
+
+
 # ---- what goes wrong -----------------------------------------------------------------------------
 
 
@@ -622,6 +712,39 @@ def test_a_failing_reward_comes_out_as_itself_and_stores_nothing_wrong(tmp_path)
         small(env=diary, folder=tmp_path / "run", processes=2)
     assert set(contents(tmp_path / "run")) == {"run.json"}
     assert len(diary.pids()) == 2 and not any(map(alive, diary.pids()))
+
+
+def test_an_error_keeps_the_updates_before_it(tmp_path):
+    def fail(run):
+        if len(run.curve["steps"]) == 2:
+            raise OSError("the disk with my notes is gone")
+
+    whole, folder = small(env=calm_walk, steps=4 * UPDATE), tmp_path / "run"
+    with pytest.raises(OSError, match="my notes"):
+        small(env=calm_walk, steps=4 * UPDATE, folder=folder, on_update=fail)
+    assert stored_steps(folder) == 2 * UPDATE
+    assert_same(small(env=calm_walk, steps=4 * UPDATE, folder=folder), whole)
+
+
+def test_what_is_shown_comes_after_what_is_stored(tmp_path, monkeypatch):
+    """A figure that cannot be drawn costs no checkpoint."""
+
+    class Broken:
+        def update(self, run): ...
+
+        def close(self, run):
+            raise RuntimeError("no figure")
+
+    monkeypatch.setattr(training, "show_progress", lambda *limits: Broken())
+    with pytest.raises(RuntimeError, match="no figure"):
+        small(folder=tmp_path / "run", progress=True)
+    assert stored_steps(tmp_path / "run") == 2 * UPDATE
+
+
+def test_a_reward_that_pays_nothing_at_first_is_no_error():
+    """As one that waits until the robot is a metre away."""
+    run = small(env=partial(quadlib.make, "MinitaurIdeal", reward=lambda step: float(step.x > 1)))
+    assert len(run.curve["steps"]) == 2 and (run.agent.arrays["return_scale"] > 0)
 
 
 def test_a_students_terms_are_in_the_curve():
@@ -651,6 +774,9 @@ def test_a_reward_goes_to_the_robot_by_name_or_into_ones_own_function():
         ({"env": "Nowhere"}, gymnasium.error.Error, "Nowhere"),
         ({"gama": 0.9}, ValueError, "did you mean 'gamma'"),
         ({"gamma": 2.0}, ValueError, "gamma is from 0.0 to 1.0"),
+        ({"seed": -1}, ValueError, "seed is a whole number from 0 to 4,294,967,295, not -1"),
+        ({"seed": 1.5}, ValueError, "seed is a whole number"),
+        ({"seed": 2**32}, ValueError, "seed is a whole number"),
     ],
 )
 def test_bad_arguments_are_explained(options, error, complaint):

@@ -14,43 +14,61 @@ from safetensors.torch import save
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from tensorboardX import SummaryWriter  # torch's own imports TensorFlow where there is one
 
-from quadlib.files import UNFINISHED, write
+from quadlib.files import UNFINISHED, lock, write
+from quadlib.learning.agent import short_name
 from quadlib.learning.sb3 import agent_of
 
+LOCK = ".lock"  # in the folder, held while a process trains there
 CHECKPOINT_EVERY = 200_000  # steps, the slides' interval
 
 
 class Store:
     """run.json, curve.csv, agent_STEPS.safetensors and checkpoint.safetensors in a folder.
 
-    TensorBoard reads the curve, too: `tensorboard --logdir FOLDER`.
+    TensorBoard reads the curve, too: `tensorboard --logdir FOLDER`. As a context manager it keeps
+    other processes out.
 
-    Raises ValueError on a folder that holds another run or other files; they stay untouched.
+    Raises ValueError on a folder that holds another run or other files, or that another process
+    trains in; they stay untouched. A run without a checkpoint makes room for another.
     """
 
     def __init__(self, folder: str | Path, plan: dict[str, Any]) -> None:
-        self.folder = Path(folder)
+        self.folder, self.plan = Path(folder), plan
         self.curve, self.state = self.folder / "curve.csv", self.folder / "checkpoint.safetensors"
+        self.about = self.folder / "run.json"
         self._board: SummaryWriter | None = None
-        about = self.folder / "run.json"
-        if about.exists():
-            try:
-                found = dict(json.loads(about.read_text(encoding="utf-8")))
-            except (ValueError, TypeError):  # somebody else's file
-                found = {}
-            changed = [k for k in plan if k != "versions" and found.get(k) != plan[k]]
-            if changed:
+        if self.about.exists():
+            found = _read_plan(self.about)
+            # Runs of earlier versions have no code in their plan.
+            expected = {k: v for k, v in plan.items() if k in found or not k.endswith("_code")}
+            changed = [k for k in expected if k != "versions" and found.get(k) != plan[k]]
+            if changed and (self.state.exists() or "algorithm" not in found):
                 raise ValueError(
                     f"{folder} holds another run: its {', '.join(changed)} differ. "
                     "Choose another folder, or the same settings to go on."
                 )
         elif self.folder.exists() and not all(
-            path.name.startswith(UNFINISHED) for path in self.folder.iterdir()
+            path.name.startswith((UNFINISHED, LOCK)) for path in self.folder.iterdir()
         ):
             raise ValueError(f"{folder} has other files in it; choose a new folder for this run")
-        else:
-            text = json.dumps(plan, indent=1).encode()
-            write(about, lambda file: file.write(text))
+
+    def __enter__(self) -> "Store":
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock = lock(self.folder / LOCK)
+        except BlockingIOError:
+            raise ValueError(
+                f"another process trains in {self.folder}: wait, stop it, or choose another folder"
+            ) from None
+        if not self.state.exists():
+            text = json.dumps(self.plan, indent=1).encode()
+            write(self.about, lambda file: file.write(text))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._board:  # it has not written everything yet
+            self._board.close()
+        self._lock.close()
 
     def keep(self, trainer: Any) -> None:
         """The latest row, for TensorBoard; a checkpoint where the interval has passed."""
@@ -58,11 +76,6 @@ class Store:
         before = trainer.rows[-2]["steps"] if len(trainer.rows) > 1 else 0
         if trainer.steps // CHECKPOINT_EVERY > before // CHECKPOINT_EVERY:
             self.checkpoint(trainer)
-
-    def close(self) -> None:
-        """Write what TensorBoard has not got yet."""
-        if self._board:
-            self._board.close()
 
     def _show(self, row: dict[str, float]) -> None:
         if self._board is None:  # what a killed run had shown after its last checkpoint is void
@@ -108,6 +121,15 @@ class Store:
         trainer.agent = agent_of(trainer.model.policy, trainer.plan).with_about(
             steps=trainer.steps, seconds=trainer.seconds
         )
+
+
+def _read_plan(path: Path) -> dict[str, Any]:
+    """The plan of the run in a folder; nothing of somebody else's file."""
+    try:
+        found = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError):
+        return {}
+    return found | {"env": short_name(str(found.get("env")))}
 
 
 def state_of(model: OnPolicyAlgorithm) -> dict[str, torch.Tensor]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,8 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.utils import set_random_seed
 
 import quadlib
-from quadlib.learning.agent import Agent
+from quadlib.functions import code_of, name_of
+from quadlib.learning.agent import Agent, short_name
 from quadlib.learning.sb3 import agent_of, collect, new_model
 from quadlib.learning.settings import Settings, settings_for
 from quadlib.learning.store import Store, state_of
@@ -43,7 +45,8 @@ class Run:
             last 20 finished episodes, nan before the first), `length`, the reward's terms as
             `reward/NAME` (sum per episode), and the algorithm's own diagnostics as `train/NAME`.
         folder: where it is stored, or None.
-        stopped: why it ended: "steps", "seconds" or "interrupted".
+        stopped: why it ended: "steps", "seconds", "interrupted", or "failed" where an error comes
+            next; "running" in what is shown before.
     """
 
     agent: Agent
@@ -76,11 +79,12 @@ def train(
     Args:
         algorithm: "ppo", "ppo_kl" (adaptive KL penalty) or "trpo".
         steps, seconds: environment steps in all, and wall time of this call.
-        env: an id ("MinitaurIdeal", "Minitaur", any of Gymnasium's) or a function that makes one.
+        env: an id or a function that makes an environment: "MinitaurIdeal", "Minitaur", any whose
+            actions are numbers from −1 to 1.
         reward: a function of a `Step`, for our environments.
         seed: same seed, same machine, same steps: the same curve to the last digit.
         folder: for the curve (CSV and TensorBoard), checkpoints and agents. A run that is there
-            already goes on.
+            already goes on, also after an error.
         progress: show the curve as it grows in a notebook, a bar in a terminal.
         on_update: called with the run so far after each update. The stop button keeps the run.
         processes: workers; by default one per core. 0: all in this process.
@@ -88,18 +92,26 @@ def train(
         **changes: settings of the algorithm by name, see `quadlib.learning.settings`.
 
     Raises:
-        ValueError: settings that cannot be, or a folder that holds another run.
+        ValueError: settings or actions that cannot be, or a folder that holds another run.
         RewardError: the reward function failed; the message says where.
         DivergedError: weights are no longer finite.
     """
     started = time.perf_counter()
     if steps is None and seconds is None:
         raise ValueError("give steps=…, seconds=… or both, or the training never ends")
+    if not (isinstance(seed, Integral) and 0 <= seed < 2**32):
+        raise ValueError(f"seed is a whole number from 0 to {2**32 - 1:,}, not {seed!r}")
+    seed = int(seed)  # NumPy's integers are no seeds for Python
     settings = settings_for(algorithm, changes)
     plan = _plan(algorithm, settings, env, reward, seed)
     plan["lineage"] = start.lineage(plan) if start else None
     store = Store(folder, plan) if folder is not None else None
-    with one_thread(), Workers(_factory(env, reward), settings.n_envs, seed, processes) as workers:
+    make_env = _factory(env, reward)
+    with (
+        store or nullcontext(),
+        one_thread(),
+        Workers(make_env, settings.n_envs, seed, processes) as workers,
+    ):
         model = new_model(
             algorithm, settings, workers.observation_space, workers.action_space, seed
         )
@@ -126,14 +138,17 @@ def train(
                         on_update(trainer.run(folder, "running"))
         except KeyboardInterrupt:
             stopped = "interrupted"
+        except Exception:
+            stopped = "failed"
+            raise
         finally:
             with deaf_to_stop():
-                if shown:
-                    shown.close(trainer.run(folder, stopped or "failed"))
-                if store:
-                    store.close()
-                if store and stopped:
-                    store.checkpoint(trainer)
+                try:
+                    if store and stopped:
+                        store.checkpoint(trainer)
+                finally:
+                    if shown:
+                        shown.close(trainer.run(folder, stopped or "failed"))
     return trainer.run(folder, stopped)
 
 
@@ -166,7 +181,7 @@ class _Trainer:
         model, settings = self.model, self.settings
         # All randomness of an update comes from the seed and its number: a resumed run needs no
         # stored generators.
-        set_random_seed(self.seed * 1_000_003 + self.updates)
+        set_random_seed((self.seed * 1_000_003 + self.updates) % 2**32)
         rollout = self.workers.play(self.agent, settings.n_steps, self.updates)
         first = settings.normalize_observations and self.normalizer.observation_count == 0
         if first:
@@ -183,27 +198,31 @@ class _Trainer:
             trained = agent_of(model.policy)
         except ValueError as error:
             raise DivergedError(self._advice()) from error
-        self.updates += 1
-        self.steps = model.num_timesteps
-        self.episodes.extend(rollout.episodes)
         took = time.perf_counter() - start
-        self._longest_update = max(self._longest_update, took)
-        self.seconds += took
-        self.rows.append(self._row())
-        self.state = state_of(model)  # what is stored when the next update is interrupted
-        self.agent = trained.with_about(**self.plan, steps=self.steps, seconds=self.seconds)
+        steps, seconds = model.num_timesteps, self.seconds + took
+        episodes = deque([*self.episodes, *rollout.episodes], WINDOW)
+        row = {"steps": steps, "seconds": seconds} | self._measured(episodes)
+        state = state_of(model)
+        agent = trained.with_about(**self.plan, steps=steps, seconds=seconds)
+        with deaf_to_stop():  # what is stored after a stop is of one update
+            self.updates += 1
+            self.steps, self.seconds, self.episodes = steps, seconds, episodes
+            self.rows.append(row)
+            self.state, self.agent = state, agent
+            self._longest_update = max(self._longest_update, took)
 
     def run(self, folder: str | Path | None, stopped: str) -> Run:
         """The run as it stands."""
         return Run(self.agent, _columns(self.rows), Path(folder) if folder else None, stopped)
 
-    def _row(self) -> dict[str, float]:
-        row = {"steps": self.steps, "seconds": self.seconds, "return": np.nan, "length": np.nan}
-        if self.episodes:
+    def _measured(self, episodes: deque) -> dict[str, float]:
+        """A row of the curve, without steps and seconds."""
+        row = {"return": np.nan, "length": np.nan}
+        if episodes:
             for name in ("return", "length"):
-                row[name] = float(np.mean([episode[name] for episode in self.episodes]))
-            for name in self.episodes[-1]["terms"]:
-                sums = [episode["terms"].get(name, 0.0) for episode in self.episodes]
+                row[name] = float(np.mean([episode[name] for episode in episodes]))
+            for name in episodes[-1]["terms"]:
+                sums = [episode["terms"].get(name, 0.0) for episode in episodes]
                 row[f"reward/{name}"] = float(np.mean(sums))
         logged = self.model.logger.name_to_value
         row |= {k: float(v) for k, v in logged.items() if k.startswith("train/")}
@@ -244,8 +263,10 @@ def _plan(algorithm: str, settings: Settings, env: Any, reward: Any, seed: int) 
     return {
         "algorithm": algorithm,
         "settings": settings.as_dict(),
-        "env": env if isinstance(env, str) else _name(env),
-        "reward": None if reward is None else _name(reward),
+        "env": short_name(env) if isinstance(env, str) else name_of(env),
+        "env_code": code_of(env),
+        "reward": None if reward is None else name_of(reward),
+        "reward_code": code_of(reward),
         "seed": seed,
         "versions": {
             module.__name__: str(module.__version__)
@@ -254,10 +275,7 @@ def _plan(algorithm: str, settings: Settings, env: Any, reward: Any, seed: int) 
     }
 
 
-def _name(function: Callable) -> str:
-    return getattr(function, "__name__", type(function).__name__)
-
-
 def _columns(rows: list[dict[str, float]]) -> dict[str, np.ndarray]:
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    always = ("steps", "seconds", "return", "length")
+    names = dict.fromkeys((*always, *(name for row in rows for name in row)))
     return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}

@@ -17,6 +17,7 @@ import scipy.stats
 from optuna.trial import TrialState
 
 from quadlib.files import write
+from quadlib.functions import name_of
 from quadlib.judging.comparison import mean_return
 from quadlib.search.crew import crew, wait_for_some
 from quadlib.search.studies import SHIPPED
@@ -87,11 +88,11 @@ def train_again(
     steps, env = steps or plan["steps"], env or plan["env"]
     if not finalists(study):
         raise ValueError(f"no trial of {study.study_name!r} ran to its end yet")
-    if getattr(reward, "__name__", None) != plan["reward"]:
+    if (reward and name_of(reward)) != plan["reward"]:
         raise ValueError(f"the study has the reward {plan['reward']}: give the same")
     candidates = {str(k): settings_of(study, k) for k in finalists(study, count)}
     candidates |= {name: dict(settings) for name, settings in (others or {}).items()}
-    rows = _read(table)
+    rows = _read(table) if Path(table).exists() else []
     done = {(row[0], row[1]) for row in rows if row[2] >= steps}
     rows = [row for row in rows if (row[0], row[1]) in done]
     jobs = [(name, seed) for seed in seeds for name in candidates if (name, seed) not in done]
@@ -119,7 +120,10 @@ def train_again(
 
 
 def read_again(table: str | Path) -> Again:
-    """What `train_again` wrote. "ppo" and "trpo" are the shipped ones."""
+    """What `train_again` wrote. "ppo" and "trpo" are the shipped ones.
+
+    Raises FileNotFoundError.
+    """
     rows = _read(SHIPPED / f"{table}_finalists.csv" if str(table) in ("ppo", "trpo") else table)
     names = list(dict.fromkeys(row[0] for row in rows))
     seeds = sorted({row[1] for row in rows})
@@ -169,8 +173,6 @@ def _train(
 
 
 def _read(table: str | Path) -> list[tuple[str, int, int, float]]:
-    if not Path(table).exists():
-        return []
     with open(table, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return [(r["finalist"], int(r["seed"]), int(r["steps"]), float(r["return"])) for r in rows]

@@ -1,6 +1,5 @@
 """Where a study lives: a local file or PostgreSQL while it grows, a small text file afterwards."""
 
-import fcntl
 import json
 import zlib
 from collections import Counter
@@ -17,7 +16,7 @@ from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.trial import TrialState
 from sqlalchemy.engine import URL, make_url
 
-from quadlib.files import write
+from quadlib.files import lock, write
 
 SHIPPED = Path(__file__).parents[1] / "agents" / "studies"
 
@@ -101,11 +100,11 @@ def alone(url: URL, name: str) -> Iterator[None]:
     """
     taken = StudyError(f"another process is at work on study {name!r} in {url}: wait, or stop it")
     if url.get_backend_name() == "sqlite":
-        with open(f"{url.database}.lock", "w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise taken from None
+        try:
+            held = lock(f"{url.database}.lock")
+        except BlockingIOError:
+            raise taken from None
+        with held:
             yield
     else:
         engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)

@@ -17,6 +17,7 @@ from optuna.samplers import TPESampler
 from optuna.trial import TrialState
 
 import quadlib
+from quadlib.functions import name_of
 from quadlib.search.crew import crew, wait_for_some
 from quadlib.search.spaces import SPACES, Space, checked_ranges, known_points
 from quadlib.search.studies import address, alone, finished, open_study
@@ -78,8 +79,8 @@ def tune(
         quadlib.make(env, **({} if reward is None else {"reward": reward})).close()
     plan = {
         "algorithm": algorithm, "steps": steps, "seed": seed,
-        "env": env if isinstance(env, str) else _name(env),
-        "reward": reward and _name(reward),
+        "env": env if isinstance(env, str) else name_of(env),
+        "reward": reward and name_of(reward),
         "space": {key: distribution_to_json(value) for key, value in ranges.items()},
     }  # fmt: skip
     url, name = address(storage), name or algorithm
@@ -98,10 +99,6 @@ def tune(
         finally:
             session.close()
     return study
-
-
-def _name(function: Callable) -> str:
-    return getattr(function, "__name__", type(function).__name__)
 
 
 def settings_of(study: optuna.Study, number: int) -> dict[str, Any]:

@@ -98,7 +98,7 @@ class LiveCurve:
 
     def close(self, run: "Run") -> None:
         """Leave the last picture."""
-        if len(run.curve.get("steps", ())):
+        if run.curve["steps"].size:
             summary = self.clock.summary(run)
             self._show(_page(html.escape(summary), _curve(run)) | {"text/plain": summary})
         else:

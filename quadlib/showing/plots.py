@@ -71,6 +71,10 @@ def learning_curve(
     axes = figure.subplots()
     for (label, group), style in zip(groups.items(), STYLES * len(groups), strict=False):
         group = list(group) if isinstance(group, Sequence) else [group]
+        group = [run for run in group if len(run.curve[over])]
+        if not group:  # stopped before the first update
+            axes.plot([], linestyle=style, label=label)
+            continue
         places = [run.curve[over] / (60 if over == "seconds" else 1) for run in group]
         last, longest = min(place[-1] for place in places), max(places, key=len)
         along = longest[longest <= last]
