@@ -70,6 +70,10 @@ def test_answer_that_raises_names_error_line_and_inputs():
         ((1.0, 3.0), (1.0, 2.0), "not right"),
         (True, False, "not right"),
         (1.0 + 1e-5, 1.0, "not right"),
+        ([[1.0], [1.0, 2.0]], np.ones(2), "numbers are expected, this is list"),
+        (np.ones(2), "up", "another word"),
+        (1 + 2j, 1.0, "numbers are expected, this is complex"),
+        ("1.0", 1.0, "numbers are expected, this is str"),
     ],
 )
 def test_complaints(result, expected, complaint):
@@ -98,6 +102,8 @@ def test_tensors_and_tolerance():
     parameter = torch.ones(2, requires_grad=True)
     assert course.check(lambda x: 2 * x, [((parameter,), np.full(2, 2.0))]).status == "right"
     assert course.check(lambda: 1.001, [((), 1.0)], tolerance=0.01).status == "right"
+    verdict = course.check(lambda: [parameter.sum(), parameter.sum()], [((), np.full(2, 2.0))])
+    assert verdict.status == "wrong" and "this is list" in verdict.message
 
 
 def test_an_answer_that_changes_its_input_is_judged_on_fresh_ones():
