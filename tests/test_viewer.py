@@ -1,5 +1,6 @@
 """Recordings, the replay page and pictures: what they show is what the simulator did."""
 
+import gc
 import gzip
 import io
 import json
@@ -129,6 +130,15 @@ def test_poses_and_shapes_draw_the_simulated_robot(physics):
     real, drawn = masks
     assert real.sum() > 3000
     assert (real ^ drawn).sum() / real.sum() < 0.01
+
+
+def test_a_camera_that_is_forgotten_gives_its_world_back():
+    camera = Camera(())
+    client = camera._client
+    assert pybullet.isConnected(client)
+    del camera
+    gc.collect()
+    assert not pybullet.isConnected(client)
 
 
 def test_base_pose_is_the_link_frame_when_the_centre_of_mass_is_elsewhere(tmp_path):

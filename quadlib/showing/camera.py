@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import weakref
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -55,6 +56,8 @@ class Camera:
     ) -> None:
         self.width, self.height, self.smooth = width, height, smooth
         self._client = pybullet.connect(pybullet.DIRECT)
+        self._disconnect = weakref.finalize(self, pybullet.disconnect, self._client)
+        self._disconnect.atexit = False
         self._shapes = [
             (shape, self._body(**_geometry(shape), rgbaColor=shape.rgba)) for shape in shapes
         ]
@@ -111,8 +114,7 @@ class Camera:
 
     def close(self) -> None:
         """Leave the Bullet world."""
-        if pybullet.isConnected(self._client):
-            pybullet.disconnect(self._client)
+        self._disconnect()
 
     def __enter__(self) -> Camera:
         return self
