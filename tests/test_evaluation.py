@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from toys import Diary, alive, random_agent
 
-from quadlib.judging.evaluation import Evaluation, confidence_interval, evaluate
+from quadlib.judging.comparison import stratified_interval
+from quadlib.judging.evaluation import Evaluation, evaluate
+from quadlib.learning.agent import Agent
 
 
 class Scripted(gymnasium.Env):
@@ -108,6 +110,13 @@ def test_no_process_is_left(tmp_path):
     assert len(diary.pids()) == 2 and not any(map(alive, diary.pids()))
 
 
+def test_without_processes_it_happens_here(tmp_path):
+    diary = Diary(tmp_path, Scripted)
+    here = evaluate(Steady(), 4, diary, seed=0, processes=0)
+    assert list(tmp_path.iterdir()) and not diary.pids()
+    np.testing.assert_array_equal(here.returns, evaluate(Steady(), 4, Scripted, seed=0).returns)
+
+
 def test_an_evaluation_needs_an_episode():
     with pytest.raises(ValueError, match="episodes is 1 or more, not 0"):
         evaluate(Steady(), 0, Scripted)
@@ -131,12 +140,11 @@ def test_the_robot_is_judged_where_it_was_trained_unless_told_otherwise():
 
 
 def test_the_robots_numbers_fit_each_other():
-    """6 kg, and speed is distance over 0.08 s."""
-    judged = evaluate(random_agent(28, 8), 1, "MinitaurIdeal", max_steps=8)
-    assert judged.speeds == pytest.approx(judged.distances / 0.08)
-    if judged.speeds > 0:
-        expected = judged.powers / (6.0 * 10.0 * judged.speeds)
-        assert judged.costs_of_transport == pytest.approx(expected)
+    """6 kg, and speed is distance over 1 s."""
+    judged = evaluate(Agent.shipped("first_gait"), 1, "MinitaurIdeal", max_steps=100)
+    assert judged.speeds == pytest.approx(judged.distances / 1.0) and judged.speeds > 0
+    expected = judged.powers / (6.0 * 10.0 * judged.speeds)
+    assert judged.costs_of_transport == pytest.approx(expected)
 
 
 def test_columns_for_json_and_back(judged):
@@ -152,31 +160,25 @@ def test_columns_for_json_and_back(judged):
 # ---- confidence ----------------------------------------------------------------------------------
 
 
+def mean_interval(returns, level=0.95):
+    """As an evaluation has it."""
+    return stratified_interval(returns, partial(np.mean, axis=-1), level)
+
+
+def test_the_interval_is_that_of_the_mean(judged):
+    assert judged.interval == mean_interval(judged.returns)
+
+
 def test_the_interval_of_many_is_that_of_the_normal_distribution():
     values = np.random.default_rng(1).normal(5.0, 2.0, 400)
-    low, high = confidence_interval(values)
+    low, high = mean_interval(values)
     half = 1.96 * values.std(ddof=1) / 20
     assert low == pytest.approx(values.mean() - half, abs=0.05 * half)
     assert high == pytest.approx(values.mean() + half, abs=0.05 * half)
 
 
-def test_the_interval_of_a_coin_by_hand():
-    """Means of two draws from 0 and 1: 0, ½ and 1 with probabilities ¼, ½, ¼."""
-    assert confidence_interval([0.0, 1.0]) == (0.0, 1.0)
-    assert confidence_interval([0.0, 1.0], level=0.4) == (0.5, 0.5)
-
-
-def test_the_interval_of_equal_values_is_that_value():
-    assert confidence_interval([3.0] * 5) == (3.0, 3.0)
-
-
-def test_the_interval_is_the_same_each_time():
-    values = [1.0, 4.0, 2.0, 8.0]
-    assert confidence_interval(values) == confidence_interval(values)
-
-
 def test_the_interval_covers_the_truth_as_often_as_it_says():
     """100 samples of 30: about 90 % of their intervals hold the mean they were drawn around."""
     rng = np.random.default_rng(0)
-    intervals = [confidence_interval(rng.normal(1.0, 3.0, 30), 0.9) for _ in range(100)]
+    intervals = [mean_interval(rng.normal(1.0, 3.0, 30), 0.9) for _ in range(100)]
     assert 0.8 <= np.mean([low <= 1.0 <= high for low, high in intervals]) <= 0.97

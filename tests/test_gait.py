@@ -68,6 +68,11 @@ def test_a_foot_that_bounces_does_not_hide_the_stride():
 def test_who_stands_has_no_stride():
     standing = Gait(np.ones((100, 4), bool), distance=0.0, power=0.0, mass=6.0)
     assert np.isnan(standing.stride_frequency) and np.isnan(standing.phases).all()
+    name, away = standing.nearest()
+    assert name == "none" and np.isnan(away)
+    text = str(standing)
+    assert text.startswith("0.00 m/s, no strides, on the ground") and "; no gait; 0 W" in text
+    assert "nan" not in text
 
 
 def test_a_gait_reads_as_a_sentence():

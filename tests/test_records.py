@@ -169,7 +169,8 @@ def test_checkpoints_are_evaluated_once_each(tmp_path, monkeypatch):
     monkeypatch.setattr(store, "CHECKPOINT_EVERY", 32)
     asked = []
 
-    def judge(agent, count):
+    def judge(agent, count, processes):
+        assert processes == 0, "runs are kept side by side, one per core"
         asked.append(agent.about["steps"])
         return EPISODES
 

@@ -1,17 +1,18 @@
 """How good is an agent? Episodes, and numbers that say how sure we are."""
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 
 import gymnasium
 import numpy as np
 
+from quadlib.judging.comparison import stratified_interval
+from quadlib.judging.gait import cost_of_transport
 from quadlib.learning.agent import Agent, world_for
-from quadlib.learning.vec_env import Pool, available_cores
-from quadlib.world.robot import GRAVITY
-
-RESAMPLES = 10_000  # of the bootstrap
+from quadlib.learning.vec_env import shared
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Evaluation:
     @property
     def interval(self) -> tuple[float, float]:
         """95 % interval of the mean return."""
-        return confidence_interval(self.returns)
+        return stratified_interval(self.returns, partial(np.mean, axis=-1))
 
     def as_columns(self, digits: int = 6) -> dict[str, list]:
         """The arrays as lists for JSON: rounded to significant digits, None for infinity."""
@@ -95,26 +96,17 @@ def evaluate(
         env: an id, or a function that makes an environment; by default what it was trained in.
         seed: episode k starts with seed + k, whatever the number of cores.
         deterministic: act with the policy's mean.
+        processes: workers; by default one per core. 0: all in this process.
         **options: for `quadlib.make`, such as `physics="reference"`.
     """
     if episodes < 1:
         raise ValueError(f"episodes is 1 or more, not {episodes}")
-    processes = min(processes or available_cores(), episodes)
-    seeds = np.array_split(np.arange(seed, seed + episodes), processes)
+    kind, seeds = shared(range(seed, seed + episodes), processes)
     make_env = world_for(agent, env, **options)
-    with Pool(_Judge, [(make_env, agent, deterministic)] * processes) as pool:
-        parts = pool.ask("play", [(part.tolist(),) for part in seeds])
+    with closing(kind(_Judge, [(make_env, agent, deterministic)] * len(seeds))) as pool:
+        parts = pool.ask("play", [(part,) for part in seeds])
     rows = [row for part in parts for row in part]
     return Evaluation(*(np.array(column) for column in zip(*rows, strict=True)))
-
-
-def confidence_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean (Efron 1979), with a fixed seed."""
-    values = np.asarray(values, float)
-    draws = np.random.default_rng(0).integers(len(values), size=(RESAMPLES, len(values)))
-    tail = 50 * (1 - level)
-    low, high = np.percentile(values[draws].mean(axis=1), [tail, 100 - tail])
-    return float(low), float(high)
 
 
 def _rounded(value: float | int | bool, digits: int) -> float | int | bool | None:
@@ -134,6 +126,9 @@ class _Judge:
     def play(self, seeds: list[int]) -> list[tuple[float, ...]]:
         return [self._episode(seed) for seed in seeds]
 
+    def close(self) -> None:
+        self.env.close()
+
     def _episode(self, seed: int) -> tuple[float, ...]:
         rng = np.random.default_rng(seed)
         observation, _ = self.env.reset(seed=seed)
@@ -145,6 +140,5 @@ class _Judge:
             power += info["step"].power
         step = info["step"]
         speed, power = step.x / step.time, power / length
-        weight = self.env.unwrapped.robot.mass * -GRAVITY
-        cost = power / (weight * speed) if speed > 0 else np.inf
+        cost = cost_of_transport(power, self.env.unwrapped.robot.mass, speed)
         return total, length, ended, step.x, speed, power, cost

@@ -17,10 +17,10 @@ from quadlib.world.robot import CONTROL_STEP, GRAVITY
 # (Hildebrand 1989, The quadrupedal gaits of vertebrates, BioScience 39 (11)).
 GAITS = {
     "trot": (0.0, 0.5, 0.5, 0.0),  # diagonal legs together
+    "walk": (0.0, 0.75, 0.5, 0.25),  # one after the other: back left, front left, back right …
     "pace": (0.0, 0.0, 0.5, 0.5),  # the legs of a side together
     "bound": (0.0, 0.5, 0.0, 0.5),  # front legs together, then back legs
     "pronk": (0.0, 0.0, 0.0, 0.0),  # all together
-    "walk": (0.0, 0.75, 0.5, 0.25),  # one after the other: back left, front left, back right …
 }
 SLOWEST, FASTEST = 0.7, 20.0  # Hz, of a stride
 
@@ -54,7 +54,7 @@ class Gait:
     @property
     def cost_of_transport(self) -> float:
         """Power / (weight · speed), without unit; inf where it does not advance."""
-        return self.power / (self.mass * -GRAVITY * self.speed) if self.speed > 0 else np.inf
+        return cost_of_transport(self.power, self.mass, self.speed)
 
     @property
     def duty_factors(self) -> np.ndarray:
@@ -82,7 +82,12 @@ class Gait:
         return (angles[0] - angles) / (2 * np.pi) % 1.0
 
     def nearest(self) -> tuple[str, float]:
-        """The pure gait that is nearest, and how far away it is: mean over legs, in strides."""
+        """The pure gait that is nearest, and how far away it is: mean over legs, in strides.
+
+        ("none", nan) without a stride.
+        """
+        if np.isnan(self.phases).any():
+            return "none", np.nan
         away = {name: _apart(self.phases, np.array(pure)) for name, pure in GAITS.items()}
         name = min(away, key=away.get)
         return name, away[name]
@@ -90,10 +95,14 @@ class Gait:
     def __str__(self) -> str:
         name, away = self.nearest()
         duty = " ".join(f"{each:.0%}" for each in self.duty_factors)
+        strides, nearest = "no strides", "no gait"
+        if name != "none":
+            length = self.speed / self.stride_frequency
+            strides = f"{self.stride_frequency:.1f} strides/s of {length:.2f} m"
+            nearest = f"nearest to a {name} ({away:.2f} strides away)"
         return (
-            f"{self.speed:.2f} m/s, {self.stride_frequency:.1f} strides/s of "
-            f"{self.speed / self.stride_frequency:.2f} m, on the ground FL BL FR BR {duty}, in the "
-            f"air {self.in_the_air:.0%}; nearest to a {name} ({away:.2f} strides away); "
+            f"{self.speed:.2f} m/s, {strides}, on the ground FL BL FR BR {duty}, in the "
+            f"air {self.in_the_air:.0%}; {nearest}; "
             f"{self.power:.0f} W, cost of transport {self.cost_of_transport:.2f}"
         )
 
@@ -105,6 +114,11 @@ class Gait:
         frequencies = np.fft.rfftfreq(count, CONTROL_STEP)
         chosen = (frequencies >= SLOWEST) & (frequencies <= FASTEST)
         return frequencies[chosen], np.fft.rfft(waves, count, axis=0)[chosen]
+
+
+def cost_of_transport(power: float, mass: float, speed: float) -> float:
+    """W, kg and m/s -> power / (weight · speed), without unit; inf where it does not advance."""
+    return power / (mass * -GRAVITY * speed) if speed > 0 else np.inf
 
 
 def observe(

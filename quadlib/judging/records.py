@@ -135,7 +135,7 @@ def keep_checkpoints(run: str | Path, episodes: int = 20, folder: Path | None = 
     for path in sorted(run.glob("agent_*.safetensors")):
         agent = Agent.load(path)
         if all(row["steps"] != agent.about["steps"] for row in rows):
-            result = evaluate(agent, episodes)
+            result = evaluate(agent, episodes, processes=0)
             columns = {"mean": result.mean, "std": result.std, "falls": result.fell.mean()}
             rows.append({"steps": agent.about["steps"], **columns})
             rows.sort(key=lambda row: row["steps"])

@@ -13,7 +13,7 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -205,6 +205,15 @@ class Here:
         self._object.close()
 
 
+def shared(
+    numbers: Sequence[int], processes: int | None
+) -> tuple[type[Pool] | type[Here], list[list[int]]]:
+    """What runs in so many processes, by default one per core, and each one's share of numbers."""
+    kind = Here if processes == 0 else Pool
+    count = 1 if processes == 0 else min(processes or available_cores(), len(numbers))
+    return kind, [part.tolist() for part in np.array_split(numbers, count)]
+
+
 class Workers:
     """A `Player` in each of several processes, for `n_envs` environments together.
 
@@ -218,11 +227,9 @@ class Workers:
     def __init__(
         self, make_env: MakeEnv, n_envs: int, seed: int = 0, processes: int | None = None
     ) -> None:
-        kind = Here if processes == 0 else Pool
-        processes = 1 if processes == 0 else min(processes or available_cores(), n_envs)
-        parts = np.array_split(np.arange(n_envs), processes)
-        self._pool = kind(Player, [(make_env, part.tolist(), seed) for part in parts])
-        self._all = [()] * processes
+        kind, parts = shared(range(n_envs), processes)
+        self._pool = kind(Player, [(make_env, part, seed) for part in parts])
+        self._all = [()] * len(parts)
         self.observation_space, self.action_space = self._pool.ask("spaces", self._all)[0]
 
     def play(self, agent: Agent, steps: int, round_number: int) -> Rollout:

@@ -10,19 +10,17 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import quadlib
+from quadlib.judging.gait import GAITS as LAGS
+from quadlib.judging.gait import cost_of_transport
 from quadlib.judging.recording import Recording
 from quadlib.showing import plots, widgets
 from quadlib.world.rewards import Step
-from quadlib.world.robot import CONTROL_STEP, GRAVITY, LEGS
+from quadlib.world.robot import CONTROL_STEP, LEGS
 
 SECONDS = 1.0  # what a gait is judged by while a slider moves
-GAITS = {  # phases of the legs in the order of LEGS, in periods
-    "trot": (0, 0.5, 0.5, 0),  # diagonals together
-    "walk": (0, 0.25, 0.5, 0.75),  # one after the other
-    "pace": (0, 0, 0.5, 0.5),  # left, then right
-    "bound": (0, 0.5, 0, 0.5),  # front, then back
-    "pronk": (0, 0, 0, 0),  # all at once
-}
+SLOWEST = 0.02  # m/s; below it a robot stands, whatever it does
+# Phases of the legs in the order of LEGS, in periods: what is ahead by 0.25 comes 0.75 later.
+GAITS = {name: tuple(-lag % 1 for lag in lags) for name, lags in LAGS.items()}
 
 
 class Diary(gymnasium.Wrapper):
@@ -50,18 +48,14 @@ def play(
     return diary.steps, recording
 
 
-def cost_of_transport(steps: list[Step], mass: float) -> float:
-    """Joules to carry a newton for a metre: power / (weight · speed); inf without a way forward."""
-    power, speed = np.mean([step.power for step in steps]), steps[-1].x / steps[-1].time
-    return float(power / (mass * -GRAVITY * speed)) if speed > 0.02 else np.inf
-
-
 def describe(steps: list[Step], mass: float) -> str:
     """How far, how fast and at what cost."""
-    end, cost = steps[-1], cost_of_transport(steps, mass)
+    end, power = steps[-1], np.mean([step.power for step in steps])
+    speed = end.x / end.time
+    cost = cost_of_transport(power, mass, speed)
     return (
-        f"{end.x + 0.0:.2f} m in {end.time:.1f} s, {np.mean([s.power for s in steps]):.0f} W, "
-        + (f"cost of transport {cost:.1f}" if np.isfinite(cost) else "no way forward")
+        f"{end.x + 0.0:.2f} m in {end.time:.1f} s, {power:.0f} W, "
+        + (f"cost of transport {cost:.1f}" if speed > SLOWEST else "no way forward")
         + (", then it falls" if end.fallen else "")
     )
 
