@@ -2,6 +2,7 @@
 
 import runpy
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -31,6 +32,18 @@ def test_shipped_agents_act(name):
 def test_an_agent_that_is_not_shipped_is_refused_with_those_that_are():
     with pytest.raises(ValueError, match="no agent 'galop'.*" + ", ".join(NAMES)):
         Agent.shipped("galop")
+
+
+@pytest.mark.parametrize("script", ["train", "train_rewards"])
+def test_a_training_that_is_stopped_is_not_shipped(monkeypatch, tmp_path, script):
+    module = pytest.importorskip(f"quadlib.agents.{script}")
+    stopped = SimpleNamespace(stopped="interrupted", agent=Agent.shipped("hop"))
+    monkeypatch.setattr(module, "train", lambda *arguments, **options: stopped)
+    monkeypatch.setattr(module, "HERE", tmp_path)
+    monkeypatch.setattr("sys.argv", [script])
+    with pytest.raises(SystemExit, match="was stopped.*call again"):
+        module.main()
+    assert not list(tmp_path.iterdir())
 
 
 def test_notebook_rewards_are_those_of_the_shipped_agents(rewards):

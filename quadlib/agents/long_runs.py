@@ -136,9 +136,12 @@ def run(name: str, seed: int) -> None:
     }  # fmt: skip
     if plan.start:
         agents = {record.seed: record.agent for record in records.runs(plan.start)}
-        transfer(agents.get(seed, agents[0]), plan.algorithm, critic_warmup=plan.warmup, **options)
+        start = agents.get(seed, agents[0])
+        trained = transfer(start, plan.algorithm, critic_warmup=plan.warmup, **options)
     else:
-        train(plan.algorithm, **options)
+        trained = train(plan.algorithm, **options)
+    if trained.stopped != "steps":
+        sys.exit(f"{name} {seed} was stopped, and is not kept: call again, and it goes on")
     records.keep(folder)
     if plan.half:
         records.keep(folder, at=plan.steps // 2, name=plan.half)

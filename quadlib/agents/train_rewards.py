@@ -36,6 +36,8 @@ def main() -> None:
             exec(source, variables)
             steps = STEPS.get(name, USUAL_STEPS)
             run = train("ppo", steps=steps, reward=variables[name], seed=0)
+            if run.stopped != "steps":
+                sys.exit(f"{name} was stopped, and is not written: call again")
             run.agent.with_about(reward_source=source).save(HERE / f"{name}.safetensors")
 
 
