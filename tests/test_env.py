@@ -437,7 +437,7 @@ def test_leg_model_at_rest():
 
 
 @pytest.mark.parametrize("leg, sign", [(0, 1), (1, 1), (2, -1), (3, -1)])
-def test_extension_spreads_the_two_motors_of_its_leg(leg, sign):
+def test_swing_spreads_the_two_motors_of_its_leg(leg, sign):
     moved = commanded("leg", **{f"a{leg}": 0.5}) - commanded("leg")
     expected = np.zeros(8)
     expected[2 * leg : 2 * leg + 2] = sign * np.pi / 8, -sign * np.pi / 8
@@ -445,7 +445,7 @@ def test_extension_spreads_the_two_motors_of_its_leg(leg, sign):
 
 
 @pytest.mark.parametrize("leg", range(4))
-def test_swing_turns_both_motors_of_its_leg(leg):
+def test_shortening_turns_both_motors_of_its_leg(leg):
     moved = commanded("leg", **{f"a{4 + leg}": 0.5}) - commanded("leg")
     expected = np.zeros(8)
     expected[2 * leg : 2 * leg + 2] = -np.pi / 8
