@@ -30,9 +30,16 @@ def study_with(values, env="Walk", settings=SMALL):
     return study
 
 
-def test_finalists_are_the_best_of_those_that_ran_to_their_end():
-    assert finalists(study_with([1.0, None, 3.0, 2.0]), 2) == [2, 3]
-    assert finalists(study_with([1.0, None, 3.0, 2.0])) == [2, 3, 0]
+def test_finalists_are_the_best_stopped_ones_too():
+    assert finalists(study_with([1.0, 10.0, 3.0, 2.0]), 2) == [1, 2]
+    stopped_at_nine = study_with([1.0, None, 3.0, 10.0])
+    assert finalists(stopped_at_nine) == [3, 1, 2, 0]
+
+
+def test_a_trial_that_failed_is_no_finalist():
+    study = study_with([1.0, 2.0])
+    study.tell(study.ask(), state=TrialState.FAIL)
+    assert finalists(study) == [1, 0]
 
 
 def again_of(tmp_path, client, study, env=Walk, **options):
@@ -66,6 +73,18 @@ def test_what_is_there_is_not_trained_again(tmp_path, dask_client):
     np.testing.assert_array_equal(first.returns[:, 0], third.returns[:, 0])
 
 
+def test_the_same_settings_under_two_names_are_trained_once(tmp_path, dask_client):
+    study, pids = study_with([1.0, 3.0]), tmp_path / "pids"
+    pids.mkdir()
+    others = {"best": {**SMALL, "gamma": 0.91}}  # what trial 1 has
+    options = {"count": 1, "seeds": (7,), "others": others}
+    again = again_of(tmp_path, dask_client, study, **options)
+    assert again.names == ["1", "best"] and len(list((tmp_path / "runs" / "a").iterdir())) == 1
+    np.testing.assert_array_equal(again.returns[0], again.returns[1])
+    again_of(tmp_path, dask_client, study, env=Diary(pids), **options)
+    assert not list(pids.iterdir())
+
+
 @pytest.mark.filterwarnings("ignore:An input array is constant")
 def test_trainings_that_diverge_have_no_return(tmp_path, dask_client):
     study = study_with([1.0, 3.0], settings={**SMALL, "normalize_rewards": False})
@@ -95,8 +114,8 @@ def test_agreement_is_about_the_mean_of_the_seeds():
 
 
 def test_what_cannot_be_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="no trial of 'a' ran to its end"):
-        again_of(tmp_path, None, study_with([None]))
+    with pytest.raises(ValueError, match="no trial of 'a' has come to anything"):
+        again_of(tmp_path, None, study_with([]))
     with pytest.raises(ValueError, match="the study has the reward None"):
         again_of(tmp_path, None, study_with([1.0]), reward=lambda step: 0.0)
 

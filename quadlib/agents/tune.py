@@ -3,7 +3,7 @@
     make studies (STUDIES="ppo trpo")
 
 A study grows in `.cache/studies.db`. When it is finished, it is kept as `studies/NAME.json` beside
-this file, and the best five trials, the slides' settings, those of the long runs and the defaults
+this file, and the best six trials, the slides' settings, those of the long runs and the defaults
 are trained again with three new seeds each: `studies/NAME_finalists.csv`.
 """
 

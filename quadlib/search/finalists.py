@@ -14,17 +14,18 @@ import distributed
 import numpy as np
 import optuna
 import scipy.stats
-from optuna.trial import TrialState
 
 from quadlib.files import write
 from quadlib.functions import name_of
 from quadlib.judging.comparison import mean_return
+from quadlib.learning.settings import Settings, settings_for
 from quadlib.search.crew import crew, wait_for_some
 from quadlib.search.studies import SHIPPED
 from quadlib.search.trial import MARKS
 from quadlib.search.tuning import settings_of
 
 SEEDS = (1001, 1002, 1003)  # no trial trained with these
+COUNT = 6  # finalists of a study
 
 
 @dataclass(frozen=True)
@@ -48,17 +49,21 @@ class Again:
         return self.returns[:, :, list(self.steps).index(steps)]
 
 
-def finalists(study: optuna.Study, count: int = 5) -> list[int]:
-    """Numbers of the best trials, of those that ran to their end. The best first."""
-    ran = [t for t in study.get_trials(deepcopy=False) if t.state == TrialState.COMPLETE]
-    return [t.number for t in sorted(ran, key=lambda t: -t.value)[:count]]
+def finalists(study: optuna.Study, count: int = COUNT) -> list[int]:
+    """Numbers of the best trials, the best first.
+
+    Stopped ones by what they had come to by then: where a good trial came early, few run to their
+    end.
+    """
+    scored = [t for t in study.get_trials(deepcopy=False) if t.value is not None]
+    return [t.number for t in sorted(scored, key=lambda t: -t.value)[:count]]
 
 
 def train_again(
     study: optuna.Study,
     table: str | Path,
     *,
-    count: int = 5,
+    count: int = COUNT,
     steps: int | None = None,
     others: Mapping[str, Mapping[str, Any]] | None = None,
     seeds: Sequence[int] = SEEDS,
@@ -75,45 +80,53 @@ def train_again(
         table: the CSV file that grows by each finished training.
         count: how many of the best trials.
         steps: of each training; by default as many as a trial's.
-        others: settings by name that are trained as well, to compare.
+        others: settings by name that are trained as well, to compare. The same settings under two
+            names are trained once.
         seeds: the new ones.
         env, reward: the study's. Functions have to be given again.
         folder: checkpoints, in a subfolder for each training.
         client: of any Dask cluster that sees `folder`; by default this machine's cores.
         progress: print a line per training.
 
-    Raises ValueError where no trial ran to its end, or the reward is not the study's.
+    Raises ValueError where no trial came to anything, or the reward is not the study's.
     """
     plan = study.user_attrs["plan"]
     steps, env = steps or plan["steps"], env or plan["env"]
     if not finalists(study):
-        raise ValueError(f"no trial of {study.study_name!r} ran to its end yet")
+        raise ValueError(f"no trial of {study.study_name!r} has come to anything yet")
     if (reward and name_of(reward)) != plan["reward"]:
         raise ValueError(f"the study has the reward {plan['reward']}: give the same")
     candidates = {str(k): settings_of(study, k) for k in finalists(study, count)}
     candidates |= {name: dict(settings) for name, settings in (others or {}).items()}
+    known_as: dict[Settings, list[str]] = {}
+    for name, settings in candidates.items():
+        known_as.setdefault(settings_for(plan["algorithm"], settings), []).append(name)
     rows = _read(table) if Path(table).exists() else []
     done = {(row[0], row[1]) for row in rows if row[2] >= steps}
     rows = [row for row in rows if (row[0], row[1]) in done]
-    jobs = [(name, seed) for seed in seeds for name in candidates if (name, seed) not in done]
+    jobs = [
+        (names, seed) for seed in seeds for names in known_as.values()
+        if any((name, seed) not in done for name in names)
+    ]  # fmt: skip
     with crew(client) as (client, look_after):
         pending = {
             client.submit(
-                _train, plan["algorithm"], candidates[name], env, reward, seed, steps,
-                plan["steps"], str(Path(folder, study.study_name, f"{name}_{seed}").resolve()),
+                _train, plan["algorithm"], candidates[names[0]], env, reward, seed, steps,
+                plan["steps"], str(Path(folder, study.study_name, f"{names[0]}_{seed}").resolve()),
                 pure=False,
-            ): (name, seed)
-            for name, seed in jobs
+            ): (names, seed)
+            for names, seed in jobs
         }  # fmt: skip
         try:
             while pending:
                 look_after()
                 for future in wait_for_some(list(pending)):
-                    name, seed = pending.pop(future)
-                    rows += [(name, seed, *point) for point in future.result()]
+                    names, seed = pending.pop(future)
+                    new = [name for name in names if (name, seed) not in done]
+                    rows += [(name, seed, *point) for name in new for point in future.result()]
                     _write(table, rows)
                     if progress:
-                        print(f"{name}, seed {seed}: return {rows[-1][3]:.2f}", flush=True)
+                        print(f"{names[0]}, seed {seed}: return {rows[-1][3]:.2f}", flush=True)
         finally:
             client.cancel(list(pending))
     return read_again(table)

@@ -107,7 +107,7 @@ def history(study: optuna.Study, figure: Any = None, notes: dict[int, str] | Non
         axes.annotate(text, (number, trial.value), xytext=(6, 6), textcoords="offset points",
                       fontsize=9)  # fmt: skip
     axes.set(xlabel="trial", ylabel="mean training return")
-    axes.legend(loc="upper left", fontsize=9)
+    figure.legend(loc="outside lower center", ncols=4, fontsize=9)
     return figure
 
 
