@@ -71,7 +71,8 @@ def _parts(value: Any) -> tuple:
             used = {k: value.__globals__.get(k) for k in sorted(_globals(value.__code__))}
             return *own, used, value.__code__
         case type():
-            return tuple(each for each in vars(value).values() if isinstance(each, FunctionType))
+            members = (member for _, member in sorted(vars(value).items()))
+            return tuple(member for member in members if isinstance(member, FunctionType))
     if callable(value) or is_dataclass(value):
         return type(value), getattr(value, "__dict__", {})
     return ()
