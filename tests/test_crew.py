@@ -9,7 +9,7 @@ import time
 import distributed
 from toys import ended
 
-from quadlib.learning.vec_env import available_cores
+from quadlib.learning.pool import available_cores
 from quadlib.search.crew import crew, wait_for_some
 
 SCRIPT = """

@@ -238,7 +238,7 @@ def test_the_same_bits_in_a_fresh_process(varied):
 
 def test_the_same_bits_in_worker_processes(varied):
     pytest.importorskip("safetensors")
-    from quadlib.learning.vec_env import Pool
+    from quadlib.learning.pool import Pool
 
     physics, expected = varied
     with Pool(Fingerprint, [(), ()]) as pool:

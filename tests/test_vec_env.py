@@ -13,7 +13,7 @@ import pytest
 from toys import Diary, Walk, alive, ended, random_agent
 
 import quadlib
-from quadlib.learning.vec_env import Player, Pool, Rollout, Workers, available_cores
+from quadlib.learning.vec_env import Player, Rollout, Workers
 from quadlib.world.rewards import RewardError
 
 HERE = os.path.dirname(__file__)
@@ -165,10 +165,6 @@ def test_workers_tell_the_spaces():
         assert workers.action_space == Walk.action_space
 
 
-def test_there_is_a_core():
-    assert 1 <= available_cores() <= os.cpu_count()
-
-
 # ---- a student's reward --------------------------------------------------------------------------
 
 
@@ -307,25 +303,3 @@ for number in range(10**6):
     parent.wait()
     parent.stdout.close()
     assert ended(pids)
-
-
-class Counter:
-    def __init__(self, start):
-        self.value = start
-
-    def add(self, number):
-        self.value += number
-        return self.value
-
-
-def test_a_pool_keeps_an_object_in_each_process():
-    with Pool(Counter, [(10,), (20,)]) as pool:
-        assert pool.ask("add", [(1,), (2,)]) == [11, 22]
-        assert pool.ask("add", [(1,), (2,)]) == [12, 24]
-
-
-def test_a_pool_answers_again_after_an_error():
-    with Pool(Counter, [(10,), (20,)]) as pool:
-        with pytest.raises(TypeError):
-            pool.ask("add", [("text",), (2,)])
-        assert pool.ask("add", [(1,), (2,)]) == [11, 24]

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from quadlib.judging import records
+from quadlib.learning.pool import available_cores
 from quadlib.learning.settings import LONG, SLIDES
 from quadlib.learning.training import train
 from quadlib.learning.transfer import transfer
-from quadlib.learning.vec_env import available_cores
 from quadlib.world.rewards import Reward, Step, Terms
 
 WORK = Path(".cache/runs")

@@ -12,7 +12,7 @@ import numpy as np
 from quadlib.judging.comparison import stratified_interval
 from quadlib.judging.gait import cost_of_transport
 from quadlib.learning.agent import Agent, world_for
-from quadlib.learning.vec_env import shared
+from quadlib.learning.pool import shared
 
 
 @dataclass(frozen=True)

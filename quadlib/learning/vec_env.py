@@ -1,27 +1,18 @@
 """Many environments on all cores: workers that play whole rollouts by themselves.
 
 A worker process steps a few environments with a NumPy copy of the policy and sends back a whole
-rollout: one message each way where a step-by-step vector environment needs two per step. Workers
-are plain subprocesses that talk over their standard input and output. They need no `__main__`
-guard, hold functions defined in a notebook cell (cloudpickle), and end with the pipe, however the
-parent ends.
+rollout: one message each way where a step-by-step vector environment needs two per step.
 """
 
-import contextlib
-import os
-import pickle
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import cloudpickle
 import gymnasium
 import numpy as np
 
 from quadlib.learning.agent import Agent
+from quadlib.learning.pool import shared
 
 MakeEnv = Callable[[], gymnasium.Env]
 
@@ -132,88 +123,6 @@ class Player:
         return episode
 
 
-class Pool:
-    """The same kind of object in each of several processes. A context manager.
-
-    Args:
-        make: called in process k with `arguments[k]`.
-    """
-
-    def __init__(self, make: Callable[..., Any], arguments: list[tuple]) -> None:
-        self._processes: list[subprocess.Popen] = []
-        try:
-            for _ in arguments:
-                self._processes.append(_start())
-            for process, each in zip(self._processes, arguments, strict=True):
-                _send(process, (make, each))
-            self._receive_all()
-        except BaseException:
-            self.close()
-            raise
-
-    def ask(self, method: str, arguments: list[tuple]) -> list[Any]:
-        """Call a method in all processes at once. An error comes as itself, after the last."""
-        for process, each in zip(self._processes, arguments, strict=True):
-            _send(process, (method, each))
-        return self._receive_all()
-
-    def close(self) -> None:
-        """End the processes. Nothing of theirs is worth waiting for."""
-        for process in self._processes:
-            process.kill()
-            process.wait()
-            with contextlib.suppress(BrokenPipeError):  # it never read what is still in the pipe
-                process.stdin.close()
-            process.stdout.close()
-
-    __del__ = close
-
-    def __enter__(self) -> "Pool":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _receive_all(self) -> list[Any]:
-        answers = []
-        for process in self._processes:
-            try:
-                answers.append(pickle.load(process.stdout))
-            except EOFError:
-                raise RuntimeError(
-                    f"a worker process ended by itself (exit code {process.wait()}); "
-                    "is the machine out of memory?"
-                ) from None
-        for answer in answers:
-            if isinstance(answer, Exception):
-                raise answer
-        return answers
-
-
-class Here:
-    """What a `Pool` of one process does, in this very process."""
-
-    def __init__(self, make: Callable[..., Any], arguments: list[tuple]) -> None:
-        self._object = make(*arguments[0])
-
-    def ask(self, method: str, arguments: list[tuple]) -> list[Any]:
-        """Call a method."""
-        return [getattr(self._object, method)(*arguments[0])]
-
-    def close(self) -> None:
-        """Give back what the object holds."""
-        self._object.close()
-
-
-def shared(
-    numbers: Sequence[int], processes: int | None
-) -> tuple[type[Pool] | type[Here], list[list[int]]]:
-    """What runs in so many processes, by default one per core, and each one's share of numbers."""
-    kind = Here if processes == 0 else Pool
-    count = 1 if processes == 0 else min(processes or available_cores(), len(numbers))
-    return kind, [part.tolist() for part in np.array_split(numbers, count)]
-
-
 class Workers:
     """A `Player` in each of several processes, for `n_envs` environments together.
 
@@ -260,13 +169,6 @@ class Workers:
         self.close()
 
 
-def available_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _check_actions(space: gymnasium.Space) -> None:
     box = isinstance(space, gymnasium.spaces.Box) and len(space.shape) == 1
     if not (box and (space.low == -1.0).all() and (space.high == 1.0).all()):
@@ -275,53 +177,3 @@ def _check_actions(space: gymnasium.Space) -> None:
             "has other limits, give env= a function that returns "
             "gymnasium.wrappers.RescaleAction(environment, -1.0, 1.0)"
         )
-
-
-def _start() -> subprocess.Popen:
-    # One thread each: the BLAS threads of several workers would only get in each other's way.
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
-    return subprocess.Popen(
-        [sys.executable, "-c", "from quadlib.learning.vec_env import serve; serve()"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment,
-    )  # fmt: skip
-
-
-def _send(process: subprocess.Popen, message: Any) -> None:
-    try:
-        process.stdin.write(cloudpickle.dumps(message))
-        process.stdin.flush()
-    except BrokenPipeError:
-        pass  # the answer that cannot be read says so
-
-
-def serve() -> None:
-    """What a worker process does: make one object, then answer method calls until the pipe ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the stop button is the parent's business
-    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # prints, Bullet's among them, must not get between the answers
-    player = None
-    while True:
-        try:
-            what, arguments = pickle.load(requests)
-        except EOFError:
-            return
-        try:
-            if player is None:
-                player, answer = what(*arguments), None
-            else:
-                answer = getattr(player, what)(*arguments)
-        except Exception as error:
-            answer = _portable(error)
-        answers.write(pickle.dumps(answer))
-        answers.flush()
-
-
-def _portable(error: Exception) -> Exception:
-    """The error itself if it survives the journey, else one that says the same."""
-    error.__cause__ = error.__context__ = None
-    try:
-        pickle.loads(pickle.dumps(error))
-        return error
-    except Exception:
-        return RuntimeError(f"{type(error).__name__}: {error}")

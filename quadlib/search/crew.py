@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 
 import distributed
 
-from quadlib.learning.vec_env import available_cores
+from quadlib.learning.pool import available_cores
 
 PAUSE = 2.0  # seconds between two starts of the same worker, should it end at once
 

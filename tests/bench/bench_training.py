@@ -21,9 +21,9 @@ from stable_baselines3.common.vec_env import SubprocVecEnv, VecNormalize
 
 import quadlib
 from quadlib.learning.agent import Agent
+from quadlib.learning.pool import Pool, available_cores
 from quadlib.learning.settings import settings_for
 from quadlib.learning.training import Run, train
-from quadlib.learning.vec_env import Pool, available_cores
 from quadlib.world.robot import SUBSTEPS
 
 BARE_STEPS = 500  # env steps of each process and turn

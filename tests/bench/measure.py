@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from quadlib.learning.vec_env import available_cores
+from quadlib.learning.pool import available_cores
 from quadlib.world.robot import DIRECTION, SUBSTEPS, Robot, pybullet
 
 

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from quadlib.files import write
 from quadlib.judging.evaluation import Evaluation
-from quadlib.learning.vec_env import available_cores
+from quadlib.learning.pool import available_cores
 
 ENVIRONMENT = "pybullet_envs MinitaurBulletEnv with its MinitaurEnvRandomizer"
 MODES = ("deterministic", "stochastic")
