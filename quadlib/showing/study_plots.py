@@ -99,9 +99,9 @@ def history(study: optuna.Study, figure: Any = None, notes: dict[int, str] | Non
         axes.plot(failed, [0] * len(failed), "P", color=COLORS["vermillion"], label="failed")
     whole = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     if whole:
-        best = np.maximum.accumulate([trial.value for trial in whole])
-        axes.step([t.number for t in whole], best, where="post", color=COLORS["vermillion"],
-                  label="best so far")  # fmt: skip
+        best = np.maximum.accumulate([trial.value for trial in [*whole, whole[-1]]])
+        axes.step([*(t.number for t in whole), len(trials) - 1], best, where="post",
+                  color=COLORS["vermillion"], label="best so far")  # fmt: skip
     for number, text in (notes or {}).items():
         trial = trials[number]
         axes.annotate(text, (number, trial.value), xytext=(6, 6), textcoords="offset points",
