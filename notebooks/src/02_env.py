@@ -104,7 +104,7 @@ course.show(
 # %%
 from quadlib.world.robot import LEGS
 
-motors = standing.poses[-1, np.array(robot.motors) + 1, :3]  # x, y, z of the 8 motors, m
+motors = standing.poses[-1, np.array(robot.motors) + 1, :3]  # x, y, z of the 8 motors, m; pose 0: the body
 knees = standing.poses[-1, np.array(robot.feet) + 1, :3]  # of the 8 knees
 feet = standing.feet[-1]  # of the 4 feet
 upper = np.linalg.norm((knees - motors)[:, [0, 2]], axis=1)
@@ -338,7 +338,7 @@ TROT = np.array([0, 0.5, 0.5, 0])  # phase of the legs FL, BL, FR, BR, in period
 
 def gait(t, frequency=2.5, swing=0.5, lift=0.3, extension=-0.1, phases=TROT):
     """The action at time t (s) of feet that go round `frequency` times a second."""
-    angle = 2 * np.pi * (frequency * t + phases)
+    angle = 2 * np.pi * (frequency * t + np.asarray(phases))
     return leg_action(swing * np.cos(angle), extension + lift * np.sin(angle))
 
 
@@ -581,12 +581,13 @@ panels[3].legend(loc="center left", bbox_to_anchor=(1, 0.5))
 course.show(
     figure,
     alt="The 28 observed numbers over one second of trot, in four rows. Angles, speeds and torques "
-    "repeat every 0.4 s; torques have short peaks. The quaternion stays near 0, 0, 0, 1.",
+    "repeat every 0.4 s; torques are cut flat at 5.7. The quaternion stays near 0, 0, 0, 1.",
 )
 assert observations.shape[1] == 28 and env.observation_space.contains(observations[-1])
 
 # %% [markdown]
-# The period of 0.4 s shows. Torque comes in short peaks, when a leg carries the robot. The
+# The period of 0.4 s shows. Torque comes in humps, when a leg carries the robot; the flat tops are the
+# 5.7 N·m at which the motor's report ends. The
 # *quaternion* says how the body is turned: (0, 0, 0, 1) is not at all, and x, y and z grow with a
 # turn about that axis. It stays near (0, 0, 0, 1): the body is almost level and looks straight ahead.
 #
@@ -639,6 +640,10 @@ for name, unit in units.items():
 print("contacts ", *(leg for leg, down in zip(LEGS, steps[200].contacts, strict=True) if down))
 
 # %% [markdown]
+# `energy` is the slides' effort, with the two peculiarities above. `power` is what the legs really
+# get, $\sum |\tau \dot q|$ with the torques that are applied: many times as much. And the
+# contacts? The *commands* of diagonal legs move together; the feet touch down as they can.
+#
 # ### Term by term
 #
 # Three ways to spend four seconds, judged by the same reward.
@@ -696,7 +701,7 @@ for name in paid[0]:
 #
 # ### When it goes wrong
 #
-# Everybody mistypes a name or divides by zero. Then the error should say what happened, where, and
+# Everybody mistypes a name or takes the logarithm of zero. Then the error should say what happened, where, and
 # what to try. Here are three broken rewards.
 
 
@@ -709,12 +714,12 @@ def without_return(step):
     step.dx - 0.005 * step.energy
 
 
-def dividing_by_zero(step):
+def logarithm_of_zero(step):
     return np.log(step.dx - step.dx)
 
 
 # %%
-for broken in (with_a_typo, without_return, dividing_by_zero):
+for broken in (with_a_typo, without_return, logarithm_of_zero):
     try:
         with np.errstate(all="ignore"):
             play(quadlib.make("MinitaurIdeal", reward=broken), gait)
@@ -996,7 +1001,8 @@ assert max(distances, key=distances.get).startswith("trot")
 
 # %% [markdown]
 # The *cost of transport* is power divided by weight times speed: how many joules it takes to carry
-# one newton one metre. It has no unit. A walking human needs about 0.2 (Collins et al., 2005).
+# one newton one metre. It has no unit. Power is mechanical here, without the motors' heat: in this
+# sense a walking human is at about 0.05, and at 0.2 with all the food (Collins et al., 2005).
 #
 # For this robot and these sines the trot wins. Next question: how fast, how wide, how high, and which
 # leg when? The gait maker walks each setting for a second: the robot where it ends, its right legs on
@@ -1023,7 +1029,7 @@ GaitMaker(gait)
 
 # %% tags=["exercise"]
 def my_gait():
-    """The parameters of `gait`, as a dictionary."""
+    """Parameters of `gait`: {"frequency": 3, "swing": 0.4, "phases": (0, 0.5, 0.5, 0)}, say."""
     ### BEGIN SOLUTION
     return {"frequency": 4.0, "swing": 0.6, "lift": 0.2, "extension": -0.3}
     ### END SOLUTION
@@ -1059,7 +1065,8 @@ course.check(
 )
 
 # %% [markdown]
-# How far can sines get? A short random search, and the best gait that it finds.
+# How far can sines get? A short random search, and the best gait that it finds. (Exercise 6 first: the
+# next cell prints an answer.)
 
 # %%
 rng = np.random.default_rng(1)
@@ -1072,14 +1079,14 @@ distance, power, cost, best = max(trials, key=lambda trial: trial[0])
 print(f"{distance:.2f} m in 4 s at {power:.0f} W:", {k: round(v, 2) for k, v in best.items()})
 
 # %%
-by_hand = quadlib.record(on_the_clock(gait, **best), env, seconds=4, label="by hand")
-quadlib.film_strip(by_hand)
+sines = quadlib.record(on_the_clock(gait, **best), env, seconds=4, label="best sines")
+quadlib.film_strip(sines)
 
 # %%
-quadlib.replay({"by hand": by_hand, "learned": run})
+quadlib.replay({"best sines": sines, "learned": run})
 
 # %% [markdown]
-# The one by hand needed an idea of how legs work, and a few dozen trials. The learned one needed no
+# The sines needed an idea of how legs work, and a few dozen trials. The learned one needed no
 # idea, and many more trials. And it *looks*: its next action depends on what happened.
 
 # %% [markdown]

@@ -65,7 +65,9 @@ quadlib.replay(running)
 # %% [markdown]
 # Drag to orbit, press space to pause. Look at the feet: is that a trot, a gallop, or neither?
 # Nobody told it. The agent is small: a network with two layers of 64 units maps the 28 numbers that
-# the robot senses to 8 commands, 100 times a second.
+# the robot senses to 8 commands, 100 times a second. More exactly, to the *means* of eight Gaussians.
+# Their standard deviations are learned as well (`log_std`). In training each action is drawn from
+# them: that is how the robot tries things out. The *mean action* leaves the drawing out.
 
 # %%
 for name, array in runner.arrays.items():
@@ -266,12 +268,20 @@ settings = PPOSettings(**runner.about["settings"])
 with Workers(lambda: quadlib.make("Minitaur"), settings.n_envs, seed=0) as workers:
     rollout = workers.play(runner, settings.n_steps, round_number=0)
     spaces = workers.observation_space, workers.action_space
-model = new_model("ppo", settings, *spaces, seed=0)
-load_agent(model.policy, runner)
-collect(model, rollout, settings)  # values, advantages (GAE), returns
+
+
+def ready(settings):
+    """A model of the library that is the runner and has the rollout."""
+    model = new_model("ppo", settings, *spaces, seed=0)
+    load_agent(model.policy, runner)
+    collect(model, rollout, settings)  # values, advantages (GAE), returns
+    return model
+
+
+model = ready(settings)
 data = next(model.rollout_buffer.get())
 A = data.advantages.numpy()
-A = (A - A.mean()) / A.std()
+A = (A - A.mean()) / A.std()  # mean 0, deviation 1: as in the library, there for each minibatch
 print(f"{len(A):,} samples from {rollout.rewards.shape[1]} robots")
 
 
@@ -285,15 +295,24 @@ def judged():
     return ratio, clipped_objective(ratio, A).mean(), total
 
 
+# %% [markdown]
+# Before the update (20) is 0: all ratios are 1, and the advantages have mean 0.
+
 # %%
 from stable_baselines3.common.logger import configure
 
 from quadlib.learning.training import one_thread
 
+
+def update(model):
+    """10 epochs of 16 minibatches: 160 gradient steps."""
+    model.set_logger(configure(None, []))
+    with one_thread():
+        model.train()
+
+
 before, L20_before, L21_before = judged()
-model.set_logger(configure(None, []))
-with one_thread():
-    model.train()  # 10 epochs of 16 minibatches: 160 gradient steps
+update(model)
 after, L20_after, L21_after = judged()
 assert np.allclose(before, 1, atol=1e-4) and abs(L20_before) < 1e-4
 assert L20_after > L20_before and L21_after > L21_before
@@ -324,11 +343,38 @@ print(f"good actions are {moved:.1%} further up than bad ones")
 assert moved > 0 and 0 < outside.mean() < 0.5
 
 # %% [markdown]
-# Good actions became a little more likely, bad ones a little less. All of these small moves together
-# are what the robot learned in one update. Some ratios *are* outside: the clip
-# is no wall. All samples share one network, and a push from one carries others along. (So many are
-# outside because this agent has learned for long: its actions hardly scatter any more, and a small
-# change of the mean is a large change of the probability.)
+# Good actions became more likely, bad ones less. All of these moves together are what the robot
+# learned in one update. Some ratios *are* outside: the clip is no wall. All samples share one
+# network, and a push from one carries others along. (So many outside are no exception, see part 6:
+# ten passes over the same data go far, and in eight commands at once small shifts multiply into
+# a large ratio.)
+#
+# And without the clip? The same rollout, the same 160 steps, but $\epsilon = 10$. Guess first: what
+# becomes of the ratios, and of the robot?
+
+# %%
+from dataclasses import replace
+
+from quadlib.learning.sb3 import agent_of
+
+free = ready(replace(settings, clip_range=10.0))
+update(free)
+log_prob = free.policy.evaluate_actions(data.observations, data.actions)[1].detach().numpy()
+unclipped = ratios(log_prob, data.old_log_prob.numpy())
+few = course.budget(ci=1, lecture=4, full=20)
+for name, ratio, updated in (("with the clip", after, model), ("without", unclipped, free)):
+    gone = np.mean(np.abs(ratio - 1) > 0.2)
+    policy = agent_of(updated.policy, runner.about)
+    episodes = quadlib.evaluate(policy, few, env="Minitaur")
+    print(f"{name:<14}{gone:4.0%} outside of 1 ± 0.2, promise {np.mean(ratio * A):.2f}, "
+          f"return {episodes.mean:5.1f}, {episodes.fell.sum():.0f} of {few} fall")  # fmt: skip
+assert np.mean(np.abs(unclipped - 1) > 0.2) > 1.5 * outside.mean()
+
+# %% [markdown]
+# Without the clip the policy has left the place where the data was taken. The *promise*, the mean of
+# $r_t \hat A_t$ over this rollout, is several times larger, and the robot is no better for it: the
+# promise was fitted to these samples. It still runs, as one update does not undo a thousand. But the
+# next rollout begins from there.
 #
 # ### Exercise 2 ★★ · What the library reports
 #
@@ -403,9 +449,9 @@ if steps > 100_000:
     assert run.curve["return"][-1] > 1  # it walks
 
 # %% [markdown]
-# What do you see? First it goes nowhere, because moving costs and the robot does not know how.
-# Around a return of 1 it has found that pushing itself forward pays. From there on it gets faster,
-# a little with each update.
+# What do you see? It begins below zero: moving costs, and the robot does not know how. Then it finds
+# that pushing itself forward pays, and from there on it gets faster, a little with each update. The
+# curve lags behind the robot: each point is the mean of the last 20 episodes, some 20,000 steps.
 #
 # `run` is a plain object: `run.curve` holds arrays by name, `run.agent` the agent.
 # `run.agent.save("mine.safetensors")` keeps it, `quadlib.Agent.load("mine.safetensors")` brings it
@@ -425,12 +471,12 @@ PANELS = {
     "train/explained_variance": "explained variance\n(1 is perfect)",
     "train/entropy_loss": "entropy\n(nats)",
 }
+SIGN = {"train/entropy_loss": -1}  # the library logs −S
 
 # %%
 figure, panels = plt.subplots(2, 2, figsize=(9, 5), sharex=True)
 for axes, (name, label) in zip(panels.flat, PANELS.items(), strict=True):
-    sign = -1 if name == "train/entropy_loss" else 1  # the library logs −S
-    axes.plot(run.curve["steps"] / 1000, sign * run.curve[name])
+    axes.plot(run.curve["steps"] / 1000, SIGN.get(name, 1) * run.curve[name])
     axes.set(ylabel=label)
 for above, below in panels.T:
     above.set_ylim(0, None)
@@ -443,7 +489,7 @@ course.show(
 
 # %%
 for name, label in PANELS.items():
-    first, *_, last = run.curve[name]
+    first, *_, last = SIGN.get(name, 1) * run.curve[name]
     print(f"{' '.join(label.split()):<34}{first:>9.3f} → {last:.3f}")
 assert np.all(run.curve["train/approx_kl"] >= 0)
 assert np.all((run.curve["train/clip_fraction"] >= 0) & (run.curve["train/clip_fraction"] < 1))
@@ -459,22 +505,23 @@ assert np.all((run.curve["train/clip_fraction"] >= 0) & (run.curve["train/clip_f
 # The ranges are rules of thumb for problems like this one. The defaults are at their bold end: they
 # are made for ninety seconds. A long training takes smaller steps, see `quadlib.learning.settings.LONG`.
 #
-# (Entropy of a continuous policy can be negative: a narrow Gaussian has a density above 1. The library
-# logs $-S$ as `entropy_loss`; the figure shows $S$, the table under it the logged number.)
+# (Entropy of a continuous policy can be negative: a narrow Gaussian has a density above 1.)
 #
-# Now make it ill on purpose: a learning rate thirty times too large, for two updates.
+# Now make it ill on purpose: a learning rate more than ten times too large, for two updates.
 
 # %%
 two = course.budget(ci={"steps": 2_048, "n_envs": 2}, lecture={"steps": 2_048}, full={"steps": 2_048})
 ill = quadlib.train("ppo", **two, seed=0, learning_rate=1e-2, progress=False)
 for name, label in PANELS.items():
-    print(f"{' '.join(label.split()):<34}healthy {run.curve[name][1]:>8.3f}   ill {ill.curve[name][1]:>8.3f}")
+    good, bad = (SIGN.get(name, 1) * each.curve[name][1] for each in (run, ill))
+    print(f"{' '.join(label.split()):<34}healthy {good:>8.3f}   ill {bad:>8.3f}")
 assert ill.curve["train/approx_kl"][1] > 3 * run.curve["train/approx_kl"][1]
 assert ill.curve["train/clip_fraction"][1] > run.curve["train/clip_fraction"][1]
 
 # %% [markdown]
 # The second update, with the same seed: the KL divergence is many times larger and most samples hit
-# the clip. The clip did *not* hold the policy back. It only stopped paying.
+# the clip. The clip did *not* hold the policy back. It only stopped paying. (The explained variance
+# says nothing yet, after two updates.)
 
 # %% [markdown]
 # ### Exercise 3 ★ · Explained variance
@@ -553,13 +600,13 @@ assert judgement["shipped"].mean > 10
 #   again with replacement, 10,000 times, and see how much the mean moves. Few episodes, wide
 #   interval. It says nothing about another *training* with another seed; for that one needs several
 #   trainings.
-# - **Power** is $\sum |\tau \dot q|$ over the eight motors.
+# - **Power** is $\sum |\tau \dot q|$ over the eight motors: mechanical work, without their heat.
 # - **With its noise** is your agent as it acts in training: a sample of the policy, not its mean.
 #   Compare the first two. Early in training the noise does part of the walking, and the mean action
 #   alone hardly moves. Later it is the other way round: the noise only disturbs.
 # - **Cost of transport** is power / (weight · speed): energy to carry one newton for one metre. It
-#   has no unit, so one can compare a robot with a horse. Lower is better. A walking person needs
-#   about 0.2 (Collins et al., 2005).
+#   has no unit, so one can compare a robot with a horse. Lower is better. A walking person is at
+#   about 0.05 in mechanical work, as here, and 0.2 in food (Collins et al., 2005).
 
 # %%
 figure, panels = plt.subplots(1, 3, figsize=(9, 3.4))
@@ -696,11 +743,11 @@ for name in REWARDS:
 # | `hop` | It springs off all four legs at once; half of the time no foot touches the ground. It drifts a little all the same. |
 # | `backwards` | It runs backwards, faster than most people walk. Turning one sign was enough: to this robot, back is as good as forward. |
 # | `spin` | It turns on the spot like a wound-up toy, about a full turn in four seconds, and wanders off to its right. |
-# | `miser` | It shuffles: tiny steps, always a foot on the ground, a fraction of the runner's power. In the runner's row above, a step forward earns less than its power costs. So this one found a way to go that is cheap enough to pay. |
+# | `miser` | It shuffles: tiny steps, always a foot on the ground, a fraction of the runner's power. To the runner this reward pays less for its way than its power costs (the row `miser` above). So this one found a way to go that is cheap enough to pay. |
 # | `lean` | It bows, deeper and deeper, until after three seconds it falls on its nose. Leaning pays more than walking, so why walk? And nobody said that it has to stay on its feet. |
 #
 # The lesson is not that rewards are hopeless. It is that you should *look*: at the robot, and at
-# what it was paid for. All five curves go up. And "it took too literally the reward function", as
+# what it was paid for. Each got better at that. And "it took too literally the reward function", as
 # the slides say of their PPO, is not the algorithm's fault.
 
 # %%
@@ -715,8 +762,9 @@ assert seen["lean"][0].fallen and abs(seen["lean"][0].x) < 0.3
 # ### Mix one
 #
 # A slider for the weight of each term. The figure shows what the shipped runner would be paid in its
-# first two seconds: above zero what pays, below what costs. All five rewards are in there. Find them,
-# then find one of your own.
+# first two seconds: above zero what pays, below what costs. `spin`, `miser` and `lean` are in there
+# exactly: find their weights. `hop` and `backwards` only nearly: which term is missing? Then find a
+# reward of your own.
 
 # %%
 TERMS = {
@@ -758,9 +806,10 @@ mixer
 # %% [markdown]
 # ### Your turn
 #
-# Take one of the five, or write your own. Training runs by the clock; the film strip and the replay
-# follow, with the mean action and as it acts in training. Change `my_reward`, run this cell and the
-# three below, and compare with what you predicted.
+# Take one of the five, or write your own. Training runs by the clock. The film strip then shows the
+# robot as it acts in training, the replay also with the mean action. Change `my_reward`, run this
+# cell and the three below, and compare with what you predicted. If the mean action fails although
+# the curve is high: the curve was earned *with* the noise (part 7). Train longer.
 
 
 # %%
@@ -883,9 +932,10 @@ course.check(
 # ```
 # repeat
 #     play n_steps steps in each of n_envs environments with π_old = π_θ
-#     A_t ← Σ_k (γλ)^k (r_{t+k} + γ V(s_{t+k+1}) − V(s_{t+k}))          GAE
+#     A_t ← Σ_k (γλ)^k (R_{t+k} + γ V(s_{t+k+1}) − V(s_{t+k}))          GAE; R: reward
 #     G_t ← A_t + V(s_t)
 #     n_epochs times, for each shuffled minibatch:
+#         A_t ← mean 0 and deviation 1 within the minibatch
 #         r_t ← exp(log π_θ(a_t|s_t) − log π_old(a_t|s_t))                      (19)
 #         L   ← mean of min(r_t A_t, clip(r_t, 1−ε, 1+ε) A_t)                     (20)
 #               − c₁ mean of (V(s_t) − G_t)² + c₂ mean of S[π_θ](s_t)             (21)

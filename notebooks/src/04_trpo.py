@@ -69,7 +69,8 @@ assert runs[0].distance > 2 * runs[1].distance
 # counts is what the policy *does*. Its action in a state is drawn from a Gaussian for each of the
 # eight commands; the KL divergence (10) says how different two such Gaussians are. Where only the
 # means differ it is simple: half the squared shift, in units of the standard deviation, summed over
-# the commands. We average over the states that the robot visits.
+# the commands, $\tfrac12 \sum_{i=1}^{8} \big((\mu'_i - \mu_i) / \sigma_i\big)^2$. We average over
+# the states that the robot visits.
 
 
 # %%
@@ -233,8 +234,7 @@ print(TRPOSettings.help())
 #
 # > **A trap for those who compare libraries.** $\delta$ is a distance, so one has to know the
 # > ruler. Two eight-dimensional Gaussians have *one* KL divergence: the sum over the commands. SB3
-# > returns eight numbers for them, and TRPO takes the mean of all. Its ruler is shorter by a factor
-# > of 8.
+# > returns eight numbers for them, and TRPO takes the mean of all. Its numbers are 8 times smaller.
 
 # %%
 import torch
@@ -250,8 +250,9 @@ print(f"Eq. (10): {by_hand:.4f} nats, sb3-contrib: {of_the_library:.4f}")
 assert np.isclose(by_hand, 8 * of_the_library)
 
 # %% [markdown]
-# So with `target_kl` = 0.02 an update may go 0.16 nats far. In this notebook divergences are *per
-# command*, as the library has them, so that all numbers can be compared. Nothing else changes: (12)
+# So with `target_kl` = 0.02 an update may go 0.16 nats far. From here on divergences are *per
+# command*, as the library has them, so that all numbers can be compared. (Those of part 1 were the
+# whole sum: divide them by 8.) Nothing else changes: (12)
 # with both sides divided by 8 is the same constraint. (The `approx_kl` of PPO in notebook 3 is the
 # whole sum: do not compare it with these.)
 #
@@ -317,6 +318,9 @@ if steps > 100_000:
     assert run.curve["return"][-1] > 1  # it walks
 
 # %% [markdown]
+# And your guess? Compare with the stored curve of notebook 3: it was made on the same machine, in the
+# same ninety seconds. But one training each is no ranking; for that one needs several seeds.
+#
 # Look at the number of updates. TRPO makes *one* step of the policy per rollout; the PPO of
 # notebook 3 makes forty. There is no learning rate that could be too timid at the
 # start or too bold later, when the policy has become delicate: $\delta$ means the same throughout.
@@ -508,8 +512,9 @@ assert stiffness["biases 3"] > 5 * stiffness["weights 1"]
 
 # %% [markdown]
 # (For such long steps these are the model's words, not the truth.) The last biases shift a command
-# in *every* state, and are stiff. A weight of the first layer has to pass two layers that saturate.
-# A gradient knows nothing of that. The Fisher matrix does: $H^{-1} g$ goes carefully where the
+# in *every* state, and are stiff. What lies before them acts only through other weights and through
+# units that saturate, and is many times softer. A gradient knows nothing of that. $H$ does (the
+# *Fisher information matrix* of notebook 1b): $H^{-1} g$ goes carefully where the
 # policy is stiff, and far where it is not.
 #
 # ### Exercise 3 ★★ · A product without the matrix
@@ -780,7 +785,8 @@ course.show(draw_update(**huge), alt=UPDATE_ALT.format(**huge))
 # %% [markdown]
 # Now the models are wrong. The full step lands outside, and back there the surrogate has almost
 # gone. The search walks back to the first point with $\bar D_{KL} \le \delta$ and $L > 0$. Note
-# that it takes the *first* such point, not the best one: the hill of the left panel lies behind it.
+# that it takes the *first* such point, not the best one: the top of the hill in the left panel is
+# nearer to the start, and the search never gets there.
 # A line search protects. It does not optimize. The trust region has to be chosen well.
 #
 # Play with both. (Remember your prediction of exercise 1: what grows with $\sqrt\delta$, what with
@@ -838,8 +844,8 @@ vector_to_parameters(theta_k, actor)  # back to where we were
 #
 # ### Exercise 5 ★★★ · To the rim
 #
-# The line search stops at the first of $1, 0.8, 0.64, \dots$ that fits. With no damping it could do
-# better, and with damping it stops short. Find the fraction $f$ at which the divergence is exactly
+# The line search stops at the first of $1, 0.8, 0.64, \dots$ that fits: a shortened step may have come
+# back too far, a damped one never reaches the rim. Find the fraction $f$ at which the divergence is exactly
 # $\delta$. You get a function `divergence(f)` that rises from 0. If it has not reached $\delta$ at
 # $f = 4$, return 4.0. (Halve an interval again and again; forty times is plenty.)
 
@@ -915,7 +921,8 @@ unseen = np.array(unseen)  # (rollouts, L and divergence, fractions)
 for f in (0.5, 1, 2):
     k = fractions.tolist().index(f)
     print(f"{f:4.1f} steps: L promised {f * (g @ step):.3f}, on the samples of the update {seen[0, k]:.3f}, "
-          f"on fresh ones {unseen[:, 0, k].mean():+.3f}")  # fmt: skip
+          f"on fresh ones {unseen[:, 0, k].mean():+.3f}; divergence {seen[1, k]:.4f}, "
+          f"on fresh ones {unseen[:, 1, k].mean():.4f}")  # fmt: skip
 one = fractions.tolist().index(1)
 assert unseen[:, 0, one].mean() < 0.6 * seen[0, one]  # much of it was luck
 assert np.allclose(unseen[:, 1, one], seen[1, one], rtol=0.3)  # the divergence is what it seems
@@ -942,7 +949,7 @@ assert walked[-1].mean < 0.5 * walked[0].mean
 figure, (promise, truth) = plt.subplots(1, 2, figsize=(9, 3.6), sharex=True)
 promise.plot(fractions, fractions * (g @ step).item(), "--", color="black", label="promised (13)")
 promise.plot(fractions, seen[0], label="samples of the update")
-promise.plot(fractions, unseen[:, 0].mean(0), "-.", label=f"fresh samples, {FRESH} × as many")
+promise.plot(fractions, unseen[:, 0].mean(0), "-.", label="fresh samples, mean and range")
 promise.fill_between(fractions, unseen[:, 0].min(0), unseen[:, 0].max(0), alpha=0.25,
                      color=plots.COLORS["vermillion"])  # fmt: skip
 top = 1.6 * max(seen[0].max(), unseen[:, 0].max())
@@ -966,11 +973,12 @@ course.show(
 # %% [markdown]
 # This is the picture to remember.
 #
-# - On fresh samples little is left of the improvement. Most of it was fitted luck.
-# - Nothing on the left warns of what happens on the right. At a few times the full step the
-#   surrogate promises most, and the robot falls.
-# - The divergence, unlike the improvement, is the same on fresh samples. It can be relied upon.
-#   That is why it is the *constraint*.
+# - At the full step little is left of the improvement on fresh samples. Most of it was fitted luck.
+# - Farther out the left panel is no guide at all. Where the update's own samples promise most, robots
+#   begin to fall. One fresh rollout says up, another down: a few huge ratios decide their mean.
+# - The right panel is ragged, too: a handful of episodes at each point. But its end is clear.
+# - The divergence, unlike the improvement, is the same on fresh samples (the last numbers printed
+#   above). It can be relied upon. That is why it is the *constraint*.
 #
 # Then how can TRPO learn at all? The luck is another one in every rollout and averages out over
 # many updates; the small true part adds up. That works only if no single step is allowed to do
@@ -1007,6 +1015,7 @@ panels[0, 0].annotate("δ", (0.05, radius), xycoords=("axes fraction", "data"), 
 for axes, name in zip(panels.flat[:4], PANELS, strict=False):
     axes.set_ylim(0, 1.2 * max(run.curve[name]))
 panels[0, 0].set_ylim(0, 1.2 * radius)
+panels[1, 0].set_ylim(0, 3 * np.median(run.curve["train/policy_objective"]))
 figure.supxlabel("environment steps (thousands)", fontsize=11)
 course.show(
     figure,
@@ -1058,8 +1067,9 @@ assert second["damping × 100"] < 0.5 * second["healthy"] < 0.2 * second["δ × 
 # %% [markdown]
 # The damping ate the trust region: one pays for $\delta$ and gets a fraction of it. (Its $\alpha$
 # is large only because $x = (H + cI)^{-1} g$ has become so short. Compare $\alpha$ for one
-# damping.) With the larger $\delta$ the step is about $\sqrt{10}$ times as long, the divergence
-# about ten times, as you predicted in exercise 1. And the surrogate promises more. Does the robot
+# damping.) With the larger $\delta$ the divergence is nearly ten times as large, as (14) says, and
+# the surrogate promises more. ($\alpha$ and $L$ are of the second update, where the policies already
+# differ.) Does the robot
 # learn faster, then? At the start it may, as there is nothing to break yet. Try it with
 # `quadlib.train("trpo", seconds=90, target_kl=0.2)`, and look at the curve *and* at the length of
 # the episodes, `run.curve["length"]`.
@@ -1078,6 +1088,11 @@ judgement = {
 }
 for name, result in judgement.items():
     print(f"{name}: {result}\n")
+
+# %% [markdown]
+# The noise helped to learn. Now compare the two lines, and the falls: does it still help, or does it
+# throw the robot over? Judge the mean action, but know that the curve of part 4 was made with the
+# noise.
 
 # %%
 noise = np.random.default_rng(0)
@@ -1150,7 +1165,7 @@ quadlib.replay([mine, noisy])
 #     fit V to A_t + V(s_t): n_critic_updates passes of Adam
 # ```
 #
-# Next: who finds all these settings? Tuning, by machines and by thought.
+# Next: who finds all these settings? [Tuning](05_tuning.ipynb), by machines and by thought.
 
 # %% [markdown]
 # ## References

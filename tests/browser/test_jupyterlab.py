@@ -101,6 +101,37 @@ def test_a_training_is_drawn_in_place_and_stopped(open_page, lab, keep):
     keep(page, "training_stopped")
 
 
+def test_a_study_is_drawn_in_place_stopped_and_goes_on(open_page, lab, keep):
+    """One output, whose picture changes; after the stop button the next call ends the study."""
+    cells = [
+        "import quadlib\nfrom quadlib.search.tuning import tune\n"
+        "def short():\n    return quadlib.make(max_steps=50)\n"
+        "def space(trial):\n"
+        "    rate = trial.suggest_float('learning_rate', 1e-4, 1e-2, log=True)\n"
+        "    return {'learning_rate': rate, 'n_envs': 2, 'n_steps': 64, 'n_epochs': 1}\n"
+        "def search():\n"
+        "    return tune('ppo', trials=3, steps=4_000, env=short, space=space)\n"
+        "study = search()",
+        "study = search()\nprint([trial.state.is_finished() for trial in study.trials])",
+    ]
+    notebook = NotebookPage(open_page, lab, "study.ipynb", cells)
+    page = notebook.page
+    notebook.start()
+    output = page.locator(".jp-CodeCell").first.locator(".jp-OutputArea-output").first
+    output.locator("img").wait_for()
+    seen = {picture(output)}
+    assert until(lambda: seen.add(picture(output)) or len(seen) >= 2)
+    assert "of 3 trials in" in output.inner_text() and page.locator("progress").count() == 1
+    notebook.press_stop()
+    page.get_by_text("again and it goes on").last.wait_for()
+    assert until(lambda: page.locator("progress").count() == 0)
+    keep(page, "study_stopped")
+    notebook.run_cell(1)
+    assert until(lambda: notebook.text(1) == "[True, True, True]"), notebook.outputs()[1]
+    assert notebook.errors() == []
+    keep(page, "study")
+
+
 def test_the_reward_mixer_trains_stops_and_shows_the_gait(open_page, lab, keep):
     """While it trains, its sliders go on working."""
     cells = [
