@@ -88,9 +88,10 @@ def test_history_shows_each_kind_of_trial(study):
     (axes,) = study_plots.history(study, notes={0: "the slides"}).axes
     lines = {line.get_label(): line for line in axes.lines}
     counts = {label: len(line.get_xdata()) for label, line in lines.items()}
-    assert counts == {"to its end": 26, "stopped early": 12, "failed": 1, "best so far": 26}
-    best = lines["best so far"].get_ydata()
+    assert counts == {"to its end": 26, "stopped early": 12, "failed": 1, "best so far": 26 + 1}
+    numbers, best = lines["best so far"].get_data()
     assert np.all(np.diff(best) >= 0) and best[-1] == study.best_value
+    assert numbers[-1] == len(study.trials) - 1, "the best goes on to the last trial"
     assert [text.get_text() for text in axes.texts] == ["the slides"]
 
 
