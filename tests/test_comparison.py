@@ -2,14 +2,35 @@
 
 import numpy as np
 import pytest
+from toys import curve
 
 from quadlib.judging.comparison import (
     improvement_interval,
     interquartile_mean,
+    mean_return,
     probability_of_improvement,
     seeds_interval,
     stratified_interval,
 )
+
+BUDGET = 1000  # steps
+
+
+def test_the_mean_return_is_over_a_tenth_of_the_budget():
+    some = curve([850, 900, 901, 950, 1000], [9, 9, 1, 2, 6])
+    assert mean_return(some, 1000, BUDGET) == 3.0
+    assert mean_return(some, 900, BUDGET) == 9.0, "what came later does not count"
+    assert mean_return(some, 870, BUDGET) == 9.0, "the update at 900 is the one that reached 870"
+
+
+def test_what_is_not_known_yet_does_not_count():
+    assert mean_return(curve([10, 20], [np.nan, 2]), 100, BUDGET) == 2.0
+    assert mean_return(curve([10, 20], [np.nan, np.nan]), 100, BUDGET) is None
+
+
+def test_a_rollout_may_be_longer_than_a_tenth():
+    assert mean_return(curve([400, 800, 1200], [1, 2, 3]), 1000, BUDGET) == 3.0
+    assert mean_return(curve([400, 800, 1200], [1, 2, 3]), 500, BUDGET) == 2.0
 
 
 def test_the_interval_over_seeds_by_hand():

@@ -6,7 +6,7 @@ import numpy as np
 import optuna
 import pytest
 from optuna.trial import TrialState
-from toys import OverpaidWalk, Walk
+from toys import OverpaidWalk, Walk, curve
 
 from quadlib.judging.comparison import mean_return
 from quadlib.learning.training import train
@@ -15,27 +15,6 @@ from quadlib.search.trial import MARKS, Watch, early_stop, work
 
 BUDGET = 1000
 SMALL = {"n_envs": 2, "n_steps": 32, "batch_size": 32, "hidden": [8], "n_epochs": 2}
-
-
-def curve(steps, returns):
-    return {"steps": np.array(steps), "return": np.array(returns, float)}
-
-
-def test_the_mean_return_is_over_a_tenth_of_the_budget():
-    some = curve([850, 900, 901, 950, 1000], [9, 9, 1, 2, 6])
-    assert mean_return(some, 1000, BUDGET) == 3.0
-    assert mean_return(some, 900, BUDGET) == 9.0, "what came later does not count"
-    assert mean_return(some, 870, BUDGET) == 9.0, "the update at 900 is the one that reached 870"
-
-
-def test_what_is_not_known_yet_does_not_count():
-    assert mean_return(curve([10, 20], [np.nan, 2]), 100, BUDGET) == 2.0
-    assert mean_return(curve([10, 20], [np.nan, np.nan]), 100, BUDGET) is None
-
-
-def test_a_rollout_may_be_longer_than_a_tenth():
-    assert mean_return(curve([400, 800, 1200], [1, 2, 3]), 1000, BUDGET) == 3.0
-    assert mean_return(curve([400, 800, 1200], [1, 2, 3]), 500, BUDGET) == 2.0
 
 
 # ---- reports and early stops ---------------------------------------------------------------------

@@ -136,3 +136,8 @@ def check_extremes(explorer) -> None:
             moved, before = index != slider.index, picture_of(explorer)
             slider.index = index
             assert moved == (picture_of(explorer) != before), (slider.description, slider.label)
+
+
+def curve(steps, returns):
+    """A training curve: steps and mean returns, one per update."""
+    return {"steps": np.array(steps), "return": np.array(returns, float)}
