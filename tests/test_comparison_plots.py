@@ -119,3 +119,12 @@ def test_dots_stand_in_the_row_of_their_change():
     words = [text.get_text() for text in figure.legends[0].get_texts()]
     assert words == ["unchanged", "a seed", "their mean"]
     assert left.get_ylim()[0] > left.get_ylim()[1], "the first on top"
+
+
+def test_dots_name_the_same_rows_once_and_a_single_seed_has_no_mean():
+    panels = {title: ({"discount": [value]}, 0.4) for title, value in (("a", 1.0), ("b", 2.0))}
+    figure = figures.dots(panels, "return", "unchanged")
+    left, right = figure.axes
+    assert [len(axes.get_yticklabels()[0].get_text()) for axes in (left, right)] == [8, 0]
+    assert not [line for line in (*left.lines, *right.lines) if line.get_marker() == "|"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["unchanged", "a seed"]

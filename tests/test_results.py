@@ -42,7 +42,7 @@ def test_a_row_by_hand(tmp_path):
     *_, row = results.table(folder=tmp_path).split("\n\n")[0].splitlines()
     assert row == (
         "| **PPO**, 3 seeds, 2.0 M steps, 10 min each | `fast` | 4.0 ± 2.4 | -2.6 … 10.6 | 3 of 9 "
-        "| 0.30 | 60 | 2.50 | 1.0 ± 0.0 | 0 of 9 |"
+        "| 0.30 | 60 | 2.50 | 1.00 ± 0.00 | 0 of 9 |"
     )
 
 

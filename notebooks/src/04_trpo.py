@@ -17,6 +17,7 @@
 # | 6 What is a promise worth? | tell fitted luck from improvement | 6 |
 # | 7 Is it healthy? | read KL divergence, step size, line search, explained variance, deviation | 6 |
 # | 8 How good is it? | judge the agent, watch it | 4 |
+# | 9 What the long runs show | say what a million steps bring, and whether δ was kept | 8 |
 #
 # You need: [1b, trust regions](01b_trust_regions.ipynb), parts 3 and 4, where the same algorithm
 # steers a cart, and [3, PPO](03_ppo.ipynb). Exercises have stars for difficulty.
@@ -756,7 +757,9 @@ def draw_update(delta, damping):
         axes.plot(f, model, "--", label="model, (13) and (14)")
         axes.plot(tried[:-1, 0], tried[:-1, k], "X", color="black", markersize=8)
         axes.plot(tried[-1, 0], tried[-1, k], "*", color="black", markersize=15, label="accepted")
-        axes.set(xlabel="fraction of the full step", ylim=(min(0, *truth), 1.2 * max(truth)))
+        low, high = min(0, *truth), max(truth)
+        room = 0.2 * (high - low)
+        axes.set(xlabel="fraction of the full step", ylim=(low - room * (low < 0), high + room))
     panels[0].set(ylabel="surrogate L", title=f"δ = {delta:g}, damping {damping:g}")
     panels[1].set(ylabel="divergence per command (nats)")
     panels[1].axhline(delta, color="black", linestyle=":", label="δ")
@@ -1106,6 +1109,71 @@ quadlib.film_strip(max(mine, noisy, key=lambda each: each.distance), phases=PHAS
 
 # %%
 quadlib.replay([mine, noisy])
+
+# %% [markdown]
+# ## 9 · What the long runs show · 8 min
+#
+# A million steps in the slides' environment, three seeds of TRPO and of PPO (`make runs` makes them,
+# ten minutes each on one core). Beside them the slides' TRPO: one robot, nothing normalized, four
+# times as many steps. Their settings are `quadlib.learning.settings.SLIDES["trpo"]`; their δ stands
+# there divided by 8.
+
+# %%
+from quadlib.judging import records
+
+long_runs = {"TRPO": records.runs("trpo"), "PPO": records.runs("ppo")}
+theirs = records.runs("slides_trpo")
+ends = "; ".join(f"{n} ends at {np.mean([r.curve['return'][-1] for r in g]):.1f}" for n, g in long_runs.items())
+course.show(
+    plots.learning_curve(long_runs | {"the slides' TRPO": theirs}, {"slides, TRPO: 2.5": 2.5}),
+    alt=f"Training return over steps, bands from the lowest to the highest seed. {ends}; the slides' "
+    f"TRPO at {theirs[0].curve['return'][-1]:.1f}.",
+)
+
+# %% [markdown]
+# TRPO is ahead in the first half, then PPO catches up. Each last agent was judged in a hundred episodes
+# (of all seeds together) in three worlds: our simulation as you use it (`fast`), the same with the
+# physics of the original environment (`reference`), and the original itself, MinitaurBulletEnv, of
+# which we wrote no line. The interval is over *seeds*: where would the mean lie if all of this was
+# done again? With three seeds nobody knows well.
+
+# %%
+from IPython.display import Markdown
+
+from quadlib.agents import results
+
+Markdown(results.table(["slides_trpo", "trpo", "ppo"]))
+
+# %% [markdown]
+# With the mean action both come to about 30, in all three worlds, also in the one that we did not
+# write. They differ in what follows the ±, and in the falls: now and then a robot of TRPO's loses its
+# feet, and with the noise of training it does so often. PPO's are calmer.
+#
+# The slides saw the same, with smaller numbers. Their TRPO, trained again, throws itself forward and
+# falls, in every single episode: a return of about 1 ± 1, where they report 2.5 ± 1.5. Their PPO came
+# to 0.5 ± 0.05: less, and tame. So their last wish was to have both: TRPO's return and PPO's calm.
+
+# %% [markdown]
+# Was the constraint kept? Each dot below is an update of a long run; the dotted line is δ. To its
+# right, how well the critic foresaw the returns of a rollout that it had not been fitted to.
+
+# %%
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2))
+for record in long_runs["TRPO"]:
+    millions = record.curve["steps"] / 1e6
+    left.plot(millions, record.curve["train/kl_divergence_loss"], ".", markersize=3)
+    right.plot(millions, record.curve["train/explained_variance"], linewidth=1)
+delta = long_runs["TRPO"][0].settings["target_kl"]
+left.axhline(delta, color="black", linestyle=":")
+left.set(xlabel="environment steps (millions)", ylabel="divergence per command (nats)", ylim=(0, 1.2 * delta))
+right.set(xlabel="environment steps (millions)", ylabel="explained variance", ylim=(-0.2, 1.05))
+largest = max(record.curve["train/kl_divergence_loss"].max() for record in long_runs["TRPO"])
+course.show(figure, alt=f"Left: the divergence of updates, at most {largest:.4f}, with delta {delta:g}. "
+            "Right: the explained variance of each seed.")  # fmt: skip
+assert largest <= delta
+
+# %% [markdown]
+# Kept, by every update, and used to a half or three quarters: the rest is the damping, as in exercise 4.
 
 # %% [markdown]
 # ## Quiz

@@ -89,9 +89,9 @@ def exchanged(
 
 
 PLANS = {
-    "ppo": Plan("ppo", 2_000_000, 5, LONG["ppo"], half="ppo_half"),
-    "trpo": Plan("trpo", 2_000_000, 5, LONG["trpo"], half="trpo_half"),
-    "ppo_kl": Plan("ppo_kl", 2_000_000, 5, LONG["ppo_kl"]),
+    "ppo": Plan("ppo", 1_000_000, 3, LONG["ppo"], half="ppo_half"),
+    "trpo": Plan("trpo", 1_000_000, 3, LONG["trpo"], half="trpo_half"),
+    "ppo_kl": Plan("ppo_kl", 1_000_000, 3, LONG["ppo_kl"]),
     # With "ppo" and "trpo" after the same 2 M steps in all to compare.
     "transfer": Plan("ppo", 1_000_000, 3, LONG["ppo"], start="trpo_half", warmup=3),
     "slides_ppo": Plan("ppo", 4_000_000, 1, SLIDES["ppo"], checkpoints=True),
@@ -103,13 +103,16 @@ PLANS = {
 for name, names in SUSPECTS.items():
     mended = exchanged(SLIDES["ppo"], LONG["ppo"], names)
     broken = exchanged(LONG["ppo"], SLIDES["ppo"], names)
-    PLANS[f"slides_but_{name}"] = Plan("ppo", 300_000, 2, mended)
-    PLANS[f"ppo_but_{name}"] = Plan("ppo", 300_000, 2, broken)
+    PLANS[f"slides_but_{name}"] = Plan("ppo", 300_000, 1, mended)
+    PLANS[f"ppo_but_{name}"] = Plan("ppo", 300_000, 1, broken)
+    if name != "gamma":  # the only one that helped alone
+        mended = exchanged(SLIDES["ppo"], LONG["ppo"], ("gamma", *names))
+        PLANS[f"slides_but_gamma_{name}"] = Plan("ppo", 300_000, 1, mended)
 for name, names in DOUBTS.items():
     mended = exchanged(SLIDES["transfer"], LONG["ppo"], names)
     PLANS[f"transfer_but_{name}"] = Plan("ppo", 300_000, 2, mended, start="slides_trpo")
 for name, weight in ENERGY_WEIGHTS.items():
-    PLANS[f"energy_{name}"] = Plan("ppo", 1_000_000, 2, LONG["ppo"], reward=weighing(weight))
+    PLANS[f"energy_{name}"] = Plan("ppo", 600_000, 1, LONG["ppo"], reward=weighing(weight))
 for name, hidden in NETWORKS.items():
     PLANS[f"net_{name}"] = Plan("ppo", 1_000_000, 2, LONG["ppo"] | {"hidden": hidden})
 

@@ -87,7 +87,8 @@ def _all(results: list, column: str) -> np.ndarray:
 
 def _spread(results: list) -> str:
     returns = _all(results, "returns")
-    return f"{returns.mean():.1f} ± {returns.std(ddof=1):.1f}"
+    digits = 1 if abs(returns.mean()) > 2 else 2  # of a small one the second matters
+    return f"{returns.mean():.{digits}f} ± {returns.std(ddof=1):.{digits}f}"
 
 
 def _falls(results: list) -> str:

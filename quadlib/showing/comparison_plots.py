@@ -151,25 +151,31 @@ def dots(
 
     Args:
         panels: title -> (change -> the number with each seed, the number without any change).
+            Rows that are those of the panel to the left are named there only.
         label: what the number is, with its unit.
         reference: what the line at the unchanged number is called.
     """
     import matplotlib.pyplot as plt
 
     rows = max(len(changes) for changes, _ in panels.values())
+    several = any(len(values) > 1 for changes, _ in panels.values() for values in changes.values())
     figure, axes = plt.subplots(
         1, len(panels), figsize=(9, 1.4 + 0.36 * rows), sharex=True, squeeze=False
     )
+    named = None
     for panel, (title, (changes, unchanged)) in zip(axes[0], panels.items(), strict=True):
         for row, values in enumerate(changes.values()):
             panel.plot(values, [row] * len(values), "o", color=COLORS["blue"], alpha=0.6)
-            panel.plot(np.mean(values), row, "|", color="black", markersize=16, mew=2)
+            if several:
+                panel.plot(np.mean(values), row, "|", color="black", markersize=16, mew=2)
         panel.axvline(unchanged, color="0.4", linewidth=1, linestyle="--", label=reference)
         panel.set(title=title, yticks=range(len(changes)), ylim=(len(changes) - 0.5, -0.5))
-        panel.set_yticklabels(list(changes))
+        panel.set_yticklabels([] if named == list(changes) else changes)
+        named = list(changes)
     axes[0, -1].plot([], [], "o", color=COLORS["blue"], label="a seed")
-    axes[0, -1].plot([], [], "|", color="black", markersize=12, mew=2, label="their mean")
-    figure.supxlabel(label, fontsize=11)
+    if several:
+        axes[0, -1].plot([], [], "|", color="black", markersize=12, mew=2, label="their mean")
+    axes[0, len(panels) // 2].set_xlabel(label)
     figure.legend(*axes[0, -1].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 

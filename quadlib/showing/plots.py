@@ -94,7 +94,7 @@ def learning_curve(
     axes.set(xlabel=xlabel, ylabel="mean return", xlim=(0, None))
     axes.xaxis.set_major_formatter("{x:,.0f}" if over == "steps" else "{x:g}")
     if any(groups):
-        axes.legend(loc="upper left")
+        axes.legend(loc="best")
     return figure
 
 

@@ -77,7 +77,7 @@ def main() -> None:
     try:
         for name in options.names or [n for n in (*results.LABELS, *COMPARED) if n in kept]:
             paths = records.paths_of(name)
-            judges = ["fast"] if name in COMPARED else options.judges
+            judges = [j for j in options.judges if j == "fast" or name not in COMPARED]
             for path in paths:
                 judge_run(path, judges, options.episodes or math.ceil(EPISODES / len(paths)))
     except judge.foreign.CannotInstallError as error:
