@@ -1123,7 +1123,9 @@ from quadlib.judging import records
 
 long_runs = {"TRPO": records.runs("trpo"), "PPO": records.runs("ppo")}
 theirs = records.runs("slides_trpo")
-ends = "; ".join(f"{n} ends at {np.mean([r.curve['return'][-1] for r in g]):.1f}" for n, g in long_runs.items())
+ends = "; ".join(
+    f"{n} ends at {np.mean([r.curve['return'][-1] for r in g]):.1f}" for n, g in long_runs.items()
+)
 course.show(
     plots.learning_curve(long_runs | {"the slides' TRPO": theirs}, {"slides, TRPO: 2.5": 2.5}),
     alt=f"Training return over steps, bands from the lowest to the highest seed. {ends}; the slides' "
