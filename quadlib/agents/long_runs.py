@@ -92,8 +92,8 @@ PLANS = {
     "ppo": Plan("ppo", 1_000_000, 3, LONG["ppo"], half="ppo_half"),
     "trpo": Plan("trpo", 1_000_000, 3, LONG["trpo"], half="trpo_half"),
     "ppo_kl": Plan("ppo_kl", 1_000_000, 3, LONG["ppo_kl"]),
-    # With "ppo" and "trpo" after the same 2 M steps in all to compare.
-    "transfer": Plan("ppo", 1_000_000, 3, LONG["ppo"], start="trpo_half", warmup=3),
+    # The half is the checkpoint after 600,000 steps: a million in all, as "ppo" and "trpo" have.
+    "transfer": Plan("ppo", 400_000, 3, LONG["ppo"], start="trpo_half", warmup=3),
     "slides_ppo": Plan("ppo", 4_000_000, 1, SLIDES["ppo"], checkpoints=True),
     "slides_trpo": Plan("trpo", 4_000_000, 1, SLIDES["trpo"], checkpoints=True),
     "slides_transfer": Plan(
