@@ -975,9 +975,9 @@ course.show(figure, alt=f"A row per suspect, a dot per seed. {alt}.")
 
 # %% [markdown]
 # It was none of them! Left: whatever single setting is mended, the robot still falls on its nose; the
-# discount helps a little. Right: none of theirs stops ours. Their γ alone does no harm, and one
-# robot instead of eight, which means more updates for the same steps, is even twice as fast. A *pair*
-# did it (middle): with our γ and normalized observations their PPO walks. Theirs looks
+# discount helps a little. Right: none of theirs stops ours. Four of them halve what it has learned by
+# then, their γ alone does no harm, and one robot instead of eight, which means more updates for the
+# same steps, is even twice as fast. A *pair* did it (middle): with our γ and normalized observations their PPO walks. Theirs looks
 # $1/(1-0.909) = 11$ steps ahead, a tenth of a second, which is a leap. And it sees numbers of very
 # different size: motors turn at tens of radians per second, where angles are about one.
 #

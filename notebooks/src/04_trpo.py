@@ -1156,8 +1156,8 @@ Markdown(results.table(["slides_trpo", "trpo", "ppo"]))
 # to 0.5 ± 0.05: less, and tame. So their last wish was to have both: TRPO's return and PPO's calm.
 
 # %% [markdown]
-# Was the constraint kept? Each dot below is an update of a long run; the dotted line is δ. To its
-# right, how well the critic foresaw the returns of a rollout that it had not been fitted to.
+# Was the constraint kept? Each dot below is an update of a long run (of the 245 a record keeps 200); the
+# dotted line is δ. To its right, how well the critic foresaw the returns of a rollout that it had not been fitted to.
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2))
@@ -1175,7 +1175,7 @@ course.show(figure, alt=f"Left: the divergence of updates, at most {largest:.4f}
 assert largest <= delta
 
 # %% [markdown]
-# Kept, by every update, and used to a half or three quarters: the rest is the damping, as in exercise 4.
+# Kept, by every update that is shown, and used to a half or three quarters: the rest is the damping, as in exercise 4.
 
 # %% [markdown]
 # ## Quiz
