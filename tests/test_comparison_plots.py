@@ -68,7 +68,7 @@ def test_speed_and_power_of_episodes_their_mean_and_the_marks():
     np.testing.assert_array_equal(points.get_xydata(), [[1, 60], [1, 60], [2, 90]])
     np.testing.assert_allclose(middle.get_xydata(), [[4 / 3, 70]])
     assert (trot.get_xdata()[0], gallop.get_xdata()[0]) == (0.50, 1.34)
-    for line, cost in zip(axes.lines[4:], (0.5, 1.0, 2.0, 4.0), strict=True):
+    for line, cost in zip(axes.lines[4:8], (0.5, 1.0, 2.0, 4.0), strict=True):
         speed, power = line.get_xydata()[-1]
         assert power == pytest.approx(cost * 60.0 * speed)
 

@@ -21,8 +21,8 @@ def test_a_plan_can_be_trained(name):
     changes = plan.settings
     assert settings_for(plan.algorithm, changes).as_dict().keys() == changes.keys(), "all given"
     if plan.start:
-        halves = {each.half: each for each in PLANS.values() if each.half}
-        parent = PLANS.get(plan.start) or halves[plan.start]
+        earlier = {name: each for each in PLANS.values() for name in each.along}
+        parent = PLANS.get(plan.start) or earlier[plan.start]
         assert parent.seeds in (1, *range(plan.seeds, 99)), "one for all, or one for each"
         assert tuple(parent.settings["hidden"]) == tuple(plan.settings["hidden"])
 
@@ -49,7 +49,7 @@ def tiny(tmp_path, monkeypatch):
     monkeypatch.setattr(records, "FOLDER", tmp_path / "kept")
     monkeypatch.setattr(store, "CHECKPOINT_EVERY", 32)
     plans = {
-        "first": Plan("ppo", 128, 1, SMALL, half="first_half"),
+        "first": Plan("ppo", 128, 1, SMALL, along={"first_half": 64}),
         "second": Plan("ppo", 64, 1, SMALL, start="first_half", warmup=1),
     }
     monkeypatch.setattr(long_runs, "PLANS", plans)

@@ -12,6 +12,7 @@ from toys import random_agent
 from quadlib.agents import results
 from quadlib.judging import records
 from quadlib.judging.evaluation import Evaluation, evaluate
+from quadlib.learning.agent import Agent
 
 sys.path.append(str(Path(__file__).parent / "judge"))
 import judge_runs
@@ -40,10 +41,20 @@ def test_a_row_by_hand(tmp_path):
         records.add_judgement(path, "fast", "deterministic", episodes(returns, falls=seed), {})
         records.add_judgement(path, "fast", "stochastic", episodes([1, 1, 1]), {})
     *_, row = results.table(folder=tmp_path).split("\n\n")[0].splitlines()
-    assert row == (
+    assert row.count("\N{NO-BREAK SPACE}") == 6, "numbers that belong together stay together"
+    assert row.replace("\N{NO-BREAK SPACE}", " ") == (
         "| **PPO**, 3 seeds, 2.0 M steps, 10 min each | `fast` | 4.0 ± 2.4 | -2.6 … 10.6 | 3 of 9 "
         "| 0.30 | 60 | 2.50 | 1.00 ± 0.00 | 0 of 9 |"
     )
+
+
+def test_steps_of_ancestors_are_told(tmp_path):
+    for seed, before in enumerate((500_000, 700_000)):
+        path = kept(tmp_path, "transfer", seed)
+        Agent.load(path).with_about(lineage=[{"steps": before}]).save(path)
+        for mode in ("deterministic", "stochastic"):
+            records.add_judgement(path, "fast", mode, episodes([1, 2]), {})
+    assert "2 seeds, 0.6 + 2.0 M steps" in results.table(folder=tmp_path)
 
 
 def test_a_row_needs_both_modes_of_every_seed(tmp_path):
@@ -134,7 +145,7 @@ def test_a_judge_that_is_killed_loses_one_mode_at_most(tmp_path, asked, monkeypa
 
 
 def test_the_seeds_of_a_training_share_its_episodes(tmp_path, asked, monkeypatch):
-    for name, seeds in (("ppo", 3), ("slides_ppo", 1), ("ppo_half", 2), ("net_128", 1)):
+    for name, seeds in (("ppo", 3), ("slides_ppo", 1), ("trpo_400", 2), ("net_128", 1)):
         for seed in range(seeds):
             kept(tmp_path, name, seed)
     monkeypatch.setattr(records, "FOLDER", tmp_path)

@@ -23,7 +23,7 @@ quadlib.video(run)
 # - **You have an hour and want to see it run.** Notebook 3. Take equation (20) on trust.
 # - **You like to know what you are steering.** Notebook 2, then 3.
 # - **You want to know why it works.** Notebooks 1a and 1b, then 3.
-# - **You teach.** [For lecturers](LECTURERS.md): plans for one to six sessions, what to run before
+# - **You teach.** [For lecturers](LECTURERS.md): plans for one to seven sessions, what to run before
 #   class, what students ask, and what they get wrong.
 #
 # You can open any notebook without having run another one.

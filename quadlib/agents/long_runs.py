@@ -18,7 +18,7 @@ from quadlib.judging import records
 from quadlib.learning.pool import available_cores
 from quadlib.learning.settings import LONG, SLIDES
 from quadlib.learning.training import train
-from quadlib.learning.transfer import transfer
+from quadlib.learning.transfer import PARTS, transfer
 from quadlib.world.rewards import Reward, Step, Terms
 
 WORK = Path(".cache/runs")
@@ -33,9 +33,10 @@ class Plan:
         reward: where it is not the slides'.
         start: the kept training whose agent this one begins with, of the same seed where there is
             one, else of seed 0.
+        parts: that it carries over.
         warmup: so many updates in which only the critic learns.
         checkpoints: evaluate the agents along the way, as the slides did.
-        half: a name under which the agent is kept that had half of the steps.
+        along: name -> steps: of the first checkpoint after so many a record is kept, too.
     """
 
     algorithm: str
@@ -44,9 +45,10 @@ class Plan:
     settings: dict[str, Any] = field(default_factory=dict)
     reward: Reward | None = None
     start: str | None = None
+    parts: tuple[str, ...] = tuple(PARTS)
     warmup: int = 0
     checkpoints: bool = False
-    half: str | None = None
+    along: dict[str, int] = field(default_factory=dict)
 
 
 # What may have kept the slides' PPO from learning: a value of theirs, and the long runs' instead.
@@ -66,6 +68,8 @@ DOUBTS = {
     "rate": ("learning_rate",),
     "robots": ("n_envs", "n_steps"),
     "epochs": ("n_epochs",),
+    "gamma_rate": ("gamma", "learning_rate"),
+    "all": ("gamma", "gae_lambda", "learning_rate", "n_envs", "n_steps", "n_epochs"),
 }
 ENERGY_WEIGHTS = {"none": 0.0, "much": 0.05}  # the slides' is 0.005
 NETWORKS = {"128": (128, 128), "256": (256, 256), "three": (64, 64, 64)}
@@ -88,12 +92,24 @@ def exchanged(
     return table | {name: other[name] for name in names}
 
 
+# The slides' rollouts, from one robot: PPO learns faster with them, and becomes wilder.
+ONE = exchanged({}, SLIDES["ppo"], SUSPECTS["robots"])
+# To calm TRPO's agents down: small steps, and little noise from the first one on.
+CALM = {"learning_rate": 1e-4, "log_std_init": -2.3}
+BUT_NOISE = ("policy", "critic", "statistics")
+
 PLANS = {
-    "ppo": Plan("ppo", 1_000_000, 3, LONG["ppo"], half="ppo_half"),
-    "trpo": Plan("trpo", 1_000_000, 3, LONG["trpo"], half="trpo_half"),
+    "ppo": Plan("ppo", 1_000_000, 3, LONG["ppo"]),
+    "ppo_one": Plan("ppo", 1_000_000, 3, LONG["ppo"] | ONE),
     "ppo_kl": Plan("ppo_kl", 1_000_000, 3, LONG["ppo_kl"]),
-    # The half is the checkpoint after 600,000 steps: a million in all, as "ppo" and "trpo" have.
-    "transfer": Plan("ppo", 400_000, 3, LONG["ppo"], start="trpo_half", warmup=3),
+    "trpo": Plan(
+        "trpo", 1_000_000, 3, LONG["trpo"], along={"trpo_400": 400_000, "trpo_600": 600_000}
+    ),
+    # A million in all, as "ppo" and "trpo" have.
+    "transfer": Plan("ppo", 600_000, 3, LONG["ppo"], start="trpo_400", warmup=3),
+    "transfer_calm": Plan(
+        "ppo", 400_000, 3, LONG["ppo"] | ONE | CALM, start="trpo_600", parts=BUT_NOISE, warmup=3
+    ),
     "slides_ppo": Plan("ppo", 4_000_000, 1, SLIDES["ppo"], checkpoints=True),
     "slides_trpo": Plan("trpo", 4_000_000, 1, SLIDES["trpo"], checkpoints=True),
     "slides_transfer": Plan(
@@ -110,11 +126,11 @@ for name, names in SUSPECTS.items():
         PLANS[f"slides_but_gamma_{name}"] = Plan("ppo", 300_000, 1, mended)
 for name, names in DOUBTS.items():
     mended = exchanged(SLIDES["transfer"], LONG["ppo"], names)
-    PLANS[f"transfer_but_{name}"] = Plan("ppo", 300_000, 2, mended, start="slides_trpo")
+    PLANS[f"transfer_but_{name}"] = Plan("ppo", 300_000, 1, mended, start="slides_trpo")
 for name, weight in ENERGY_WEIGHTS.items():
     PLANS[f"energy_{name}"] = Plan("ppo", 600_000, 1, LONG["ppo"], reward=weighing(weight))
 for name, hidden in NETWORKS.items():
-    PLANS[f"net_{name}"] = Plan("ppo", 1_000_000, 2, LONG["ppo"] | {"hidden": hidden})
+    PLANS[f"net_{name}"] = Plan("ppo", 600_000, 2, LONG["ppo"] | {"hidden": hidden})
 
 
 def rounds(names: list[str]) -> list[list[str]]:
@@ -140,14 +156,14 @@ def run(name: str, seed: int) -> None:
     if plan.start:
         agents = {record.seed: record.agent for record in records.runs(plan.start)}
         start = agents.get(seed, agents[0])
-        trained = transfer(start, plan.algorithm, critic_warmup=plan.warmup, **options)
+        trained = transfer(start, plan.algorithm, plan.parts, plan.warmup, **options)
     else:
         trained = train(plan.algorithm, **options)
     if trained.stopped != "steps":
         sys.exit(f"{name} {seed} was stopped, and is not kept: call again, and it goes on")
     records.keep(folder)
-    if plan.half:
-        records.keep(folder, at=plan.steps // 2, name=plan.half)
+    for earlier, steps in plan.along.items():
+        records.keep(folder, at=steps, name=earlier)
     if plan.checkpoints:
         records.keep_checkpoints(folder)
 

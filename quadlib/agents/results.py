@@ -51,10 +51,9 @@ def table(names: Iterable[str] = tuple(LABELS), folder: Path | None = None) -> s
     rows = []
     for name in (name for name in names if name in records.names(folder)):
         found = records.runs(name, folder)
-        steps = np.mean([record.agent.about["steps"] for record in found]) / 1e6
         minutes = np.mean([record.agent.about["seconds"] for record in found]) / 60
         seeds = f"{len(found)} seed{'s' if len(found) > 1 else ''}"
-        label = f"**{LABELS[name]}**, {seeds}, {steps:.1f} M steps, {minutes:.0f} min each"
+        label = f"**{LABELS[name]}**, {seeds}, {_steps(found)} M steps, {minutes:.0f} min each"
         for judge in JUDGES:
             if all(len(record.judged.get(judge, {})) == 2 for record in found):
                 rows.append([label, JUDGES[judge], *_numbers(found, judge)])
@@ -62,7 +61,19 @@ def table(names: Iterable[str] = tuple(LABELS), folder: Path | None = None) -> s
     if not rows:
         return ""
     lines = [HEAD, ["---"] * len(HEAD), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{NOTES}"
+    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    for sign in "±…":  # numbers that belong together stay on one line
+        text = text.replace(f" {sign} ", f"\N{NO-BREAK SPACE}{sign}\N{NO-BREAK SPACE}")
+    return f"{text}\n\n{NOTES}"
+
+
+def _steps(found: list[records.Record]) -> str:
+    """Mean steps in millions; those of ancestors come first, each with a +."""
+    histories = [
+        [*(parent["steps"] for parent in about.get("lineage") or []), about["steps"]]
+        for about in (record.agent.about for record in found)
+    ]
+    return " + ".join(f"{steps / 1e6:.1f}" for steps in np.mean(histories, axis=0))
 
 
 def _numbers(found: list[records.Record], judge: str) -> list[str]:

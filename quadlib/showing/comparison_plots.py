@@ -79,10 +79,14 @@ def speed_power(groups: "Mapping[str, Sequence[Evaluation]]") -> Any:
     for cost in (0.5, 1.0, 2.0, 4.0):
         end = min(right, top / (cost * WEIGHT))
         axes.plot([0, end], [0, cost * WEIGHT * end], ":", color="0.5", linewidth=1)
-        axes.annotate(f"cost of transport {cost:g}", (end, cost * WEIGHT * end), fontsize=8,
-                      ha="right", va="bottom", color="0.4")  # fmt: skip
+        up = end < right  # it leaves at the top
+        axes.annotate(f"{cost:g}", (end, cost * WEIGHT * end), (0, 2) if up else (4, 0), fontsize=9,
+                      textcoords="offset points", ha="center" if up else "left",
+                      va="bottom" if up else "center", color="0.4")  # fmt: skip
+    label = "equal cost of transport:\nthe number at its end"
+    axes.plot([], [], ":", color="0.5", linewidth=1, label=label)
     axes.set(xlabel="speed (m/s)", ylabel="power (W)", xlim=(left, right), ylim=(0, top))
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    axes.legend(loc="center left", bbox_to_anchor=(1.04, 0.5))
     return figure
 
 

@@ -51,7 +51,8 @@ JUDGES = {
     "pushed": partial(ours, variations={"push": 20.0}),  # N, for 0.1 s: a third of a m/s
 }
 CONDITIONS = ("light", "heavy", "pushed")  # judged with the policy's mean alone
-COMPARED = ("ppo_half", "trpo_half", "energy_none", "energy_much")  # in `fast` alone
+# In `fast` alone.
+COMPARED = ("ppo_one", "trpo_400", "trpo_600", "transfer_calm", "energy_none", "energy_much")
 
 
 def judge_run(path: Path, judges: list[str], episodes: int) -> None:
