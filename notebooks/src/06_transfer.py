@@ -3,18 +3,18 @@
 #
 # TRPO was wild and fast, PPO was tame and stood still. So take what the first one learned, put it
 # into the second one, and train on: PPO's small updates should calm the policy down. That was the
-# last experiment of the slides, and it failed. In this notebook you repeat it, take it apart, and
+# last experiment of the slides. The return rose a little, the spread stayed. In this notebook you repeat it, take it apart, and
 # find out what can be carried from one algorithm to another, and what that is worth.
 #
 # | Part | You will be able to | Minutes |
 # |---|---|---|
 # | 1 A wish | say what the slides tried, what came out, and what that leaves open | 5 |
 # | 2 What is in an agent? | name its parts, and follow them into another algorithm | 8 |
-# | 3 A critic has a horizon | measure how wrong a critic is, and when that does harm | 15 |
-# | 4 Transfer, live | predict what each part is worth, and be wrong | 12 |
-# | 5 Their experiment, again | say what held the slides' PPO back | 10 |
+# | 3 A critic has a horizon | measure how wrong a critic is, and when that does harm | 13 |
+# | 4 Transfer, live | predict what each part is worth, and be wrong | 10 |
+# | 5 Their experiment, again | say what held the slides' PPO back | 15 |
 # | 6 A recipe | carry an agent over so that it keeps its return and calms down | 8 |
-# | 7 How sure are we? | compare algorithms of which you have a few runs each | 15 |
+# | 7 How sure are we? | compare algorithms of which you have a few runs each | 14 |
 # | 8 What the robots do | read a gait diagram; set speed against power | 8 |
 # | 9 What we know now | say what is known, what is open, and where each question leads | 9 |
 #
@@ -70,7 +70,7 @@ from quadlib.learning.transfer import PARTS
 
 MEANING = {
     "policy": "28 observations → the means of 8 commands",
-    "critic": "28 observations → the return that is still to come",
+    "critic": "28 observations → the return that is still to come, and its unit",
     "log_std": "how much each command scatters around its mean",
     "statistics": "mean and variance of each observation, to normalize it",
 }
@@ -92,9 +92,9 @@ from quadlib.learning.transfer import Start, transfer
 print(inspect.getsource(Start.put_into))
 
 # %% [markdown]
-# The statistics are easily forgotten: they are no weights, so no `load_state_dict` of the networks
-# carries them. The last lines set how much they weigh against new observations: as much as the steps
-# in which they were gathered.
+# The statistics are easily forgotten. In plain Stable-Baselines3 they are kept in `VecNormalize`, a
+# wrapper of the environment: copying the networks leaves them behind. The last lines set how much they
+# weigh against new observations: as much as the steps in which they were gathered.
 #
 # Nothing is lost on the way. Before its first update the new PPO agent *is* the TRPO agent:
 
@@ -104,7 +104,7 @@ assert copy.fingerprint == teacher.fingerprint
 print(copy.about["lineage"])
 
 # %% [markdown]
-# ## 3 · A critic has a horizon · 15 min
+# ## 3 · A critic has a horizon · 13 min
 #
 # A critic predicts discounted returns, and so it is a critic for one discount factor:
 #
@@ -138,15 +138,17 @@ def steady(r, gamma):
 
 
 # %% tags=["check"]
+cases = ((1.0, 0.5), (0.03, 0.974), (0.03, 0.913), (2.0, 0.0))
 course.check(
     steady,
-    [((r, g), sum(r * g**k for k in range(5000))) for r, g in ((1.0, 0.5), (0.03, 0.974), (0.03, 0.913), (2.0, 0.0))],
+    [((r, g), sum(r * g**k for k in range(5000))) for r, g in cases],
     hint="r + γ r + γ² r + …: take out γ of all but the first, and the same sum appears again",
 )
 
 # %% [markdown]
-# So the same critic, asked to serve another $\gamma$, is off by a factor: $1/(1-0.974) = 38$ steps
-# of income against $1/(1-0.913) = 11$. Measure it. `check_critic` plays the agent with its noise, in
+# So a critic that is asked to serve another $\gamma$ is off by a factor. In steps of income:
+# $1/(1-0.99) = 100$ for our TRPO, 38 and 11 for the slides' two. Our critic should be 2.6 and 9 times
+# too high (in metres, as the reward is nearly the distance). Measure it. `check_critic` plays the agent with its noise, in
 # episodes that no training has seen, and sets the critic's values beside the returns that came out.
 
 # %%
@@ -156,7 +158,8 @@ own = teacher.about["settings"]["gamma"]
 small = course.budget(ci={"steps": 560, "n_envs": 2}, lecture={"steps": 1024}, full={"steps": 2048})
 checks = {gamma: check_critic(teacher, gamma, **small) for gamma in (own, 0.974, 0.913)}
 for gamma, check in checks.items():
-    print(f"γ = {gamma}: {check}")
+    correlation = np.corrcoef(check.values, check.returns)[0, 1]
+    print(f"γ = {gamma}: {check}, correlation {correlation:.2f}")
 
 # %%
 import matplotlib.pyplot as plt
@@ -174,10 +177,10 @@ course.show(figure, alt=f"Values against returns for three discount factors, wit
 assert abs(checks[own].bias) < checks[0.974].bias < checks[0.913].bias
 
 # %% [markdown]
-# With its own $\gamma$ (left) the cloud lies around the dashed line. With the slides' the critic hopes
-# for several times what comes. But look at *how* it is wrong: the cloud is shifted as a whole, and
-# flatter. Its order is still right: where the critic hopes for more, more comes. Does a shift matter?
-# PPO never uses values by themselves. It uses advantages:
+# With its own $\gamma$ (left) the cloud lies around the dashed line. With the slides' two the critic
+# hopes for several times what comes. But look at *how* it is wrong: the cloud is shifted as a whole, and
+# flatter. The order is still there: where the critic hopes for more, more comes (the correlation). Does
+# a shift matter? PPO never uses values by themselves. It uses advantages:
 #
 # $$\hat A_t = \sum_{k \ge 0} (\gamma\lambda)^k \delta_{t+k}, \qquad
 # \delta_t = r_t + \gamma V(s_{t+1}) - V(s_t)$$
@@ -229,27 +232,28 @@ course.check(
 )
 
 # %% [markdown]
-# The same for every sample! And PPO normalizes advantages over each minibatch: mean 0, deviation 1.
-# A constant is gone before the policy sees it. So "the critic was learned for another γ" sounds
-# convincing, but most of the error that you measured above is such a constant: compare the bias with
-# the root mean square.
+# Each $\delta$ changes by $\gamma c - c = -c\,(1-\gamma)$, and the weights sum to $1/(1-\gamma\lambda)$: the
+# same for every sample, but for the last few before a rollout is cut. And PPO normalizes advantages over
+# each minibatch: mean 0, deviation 1. A constant is gone before the policy sees it. So "the critic was
+# learned for another γ" sounds convincing, but most of the error that you measured above is such a
+# constant: compare the bias with the root mean square.
 #
-# What can do harm is the rest: that the differences between states are too large as well (the flat
-# cloud), and that an episode's end is worth too much. The explained variance ignores a constant and sees
-# the rest; it is far below zero for $\gamma = 0.913$. Whether that harms a *training* no formula says.
-# Part 5 tries it.
+# Two things remain. The differences between states are too large as well: the explained variance ignores
+# the constant and sees that, it is far below zero for $\gamma = 0.913$. And before a *fall* the constant
+# is not gone. After a fall the value is 0, no $\gamma c$ comes back, the last step loses all of $c$: a fall
+# looks worse than it is. Whether that harms a *training* no formula says.
 #
 # (And $\gamma = 0.913$ has a problem of its own: it looks 11 steps ahead, 0.11 s, less than a stride.
 # That is no problem of the transfer.)
 
 # %% [markdown]
-# ## 4 · Transfer, live · 12 min
+# ## 4 · Transfer, live · 10 min
 #
 # Now let PPO train on. Four times, each time with something else left behind. **Before you run the
 # cell, write down the order: who keeps the return, who loses it, who gets it back?**
 #
-# - *all*: policy, critic, deviation, statistics;
-# - *no statistics*: the observations are normalized by what the first rollout happens to show;
+# - *all*: policy, critic, the policy's standard deviation (`log_std`), statistics;
+# - *no statistics*: the first rollout sees raw numbers, the others what is normalized by those so far;
 # - *no critic*: a new one has to learn from nothing;
 # - *no critic, warm-up*: the same, but in the first updates the critic learns alone and the policy
 #   stands still.
@@ -286,17 +290,17 @@ for name, run in moved.items():
 # fall. What did you expect of the others?
 #
 # - Without its *statistics* the agent is lost at once: it sees other numbers than those that it has
-#   learned with. It does not forget how to run, it is given wrong glasses; and it finds its feet again.
-# - Without its *critic* nothing much happens, though the new one explains nothing for a long time
-#   (explained variance around 0 or below). The policy is good already, its updates are small, and with
-#   $\lambda = 0.95$ an advantage is mostly made of rewards that came.
-# - A *warm-up* costs three rollouts in which the policy stands still. It is an insurance: cheap, and
-#   here for a small loss.
+#   learned with. It does not forget how to run, it is given wrong glasses. After eight updates it has
+#   begun to find its feet again.
+# - Without its *critic* it loses little, though the new one explains nothing for a long time (explained
+#   variance around 0 or below). The policy is good already, its updates are small, and an advantage is
+#   mostly made of the next $1/(1-\gamma\lambda) = 17$ rewards, which really came.
+# - A *warm-up* costs three rollouts in which the policy stands still. It is an insurance, and a cheap one.
 #
 # One seed each: what differs by a point or two may be luck.
 
 # %% [markdown]
-# ## 5 · Their experiment, again · 10 min
+# ## 5 · Their experiment, again · 15 min
 #
 # The slides' protocol, with their settings: TRPO for 4 million steps, then its networks into PPO, and
 # 4 million more. Every 200,000 steps the agent is judged in 20 episodes. The bars are the deviation
@@ -318,14 +322,15 @@ axes.legend()
 course.show(figure, alt=f"The slides' transfer, done again: {'; '.join(alt)}.")
 
 # %% [markdown]
-# The slides' picture again, only lower (they report 2.5 ± 1.5, then 3 ± 1.5). PPO takes over, and four
-# million steps later it is where TRPO was. The bars do not shrink. So it was no accident: PPO "was not
-# able to stabilize" this policy. All of these robots throw themselves forward and fall.
+# The same pattern, but lower (they report 2.5 ± 1.5, then 3 ± 1.5): PPO takes over, and nothing changes.
+# The bars do not shrink. All of these robots throw themselves forward and fall. It is one run, and not
+# their policy, but it fits what they wrote: PPO "was not able to stabilize" it.
 #
-# What held it back? Five settings are suspects: the discount and $\lambda$ that the critic was not
-# made for, a learning rate of 0.0000183, a single robot, a single pass over each rollout. Each was
-# mended alone, with our value, and PPO went on from the same TRPO agent. Then the two that look worst
-# were mended together, then all five. (One seed each.)
+# What held it back? There are five suspects: the discount, for which the critic was not made (0.99, our
+# value, is not its own either); $\lambda$; a learning rate of 0.0000183; a single robot; a single pass
+# over each rollout. Each was mended alone, with our value, and PPO went on from the same TRPO agent. Then
+# the two that look worst were mended together, then all five. The last row is a control: our PPO *from
+# scratch*, which sees raw observations as the slides' agents do. (One seed each.)
 
 # %%
 from quadlib.showing import comparison_plots
@@ -339,21 +344,43 @@ DOUBTS = {
     "γ and learning rate": "gamma_rate",
     "all five": "all",
 }
-changed = {
-    label: [record.after(300_000) for record in records.runs(f"transfer_but_{name}")]
-    for label, name in DOUBTS.items()
-}
+names = {label: f"transfer_but_{name}" for label, name in DOUBTS.items()}
+names["our PPO, from scratch"] = "ppo_but_observations"
+changed = {label: [r.after(300_000) for r in records.runs(name)] for label, name in names.items()}
 title = "the slides' transfer, with some of our settings"
 panels = {title: (changed, records.runs("slides_transfer")[0].after(300_000))}
 alt = "; ".join(f"{label}: {np.mean(values):.1f}" for label, values in changed.items())
 figure = comparison_plots.dots(panels, "mean return after 300,000 steps of PPO", "nothing changed")
-figure.axes[0].set_xlim(0, 2.5)  # what the slides' TRPO is reported to come to
+figure.axes[0].set_xlim(0, None)
 course.show(figure, alt=f"A row per setting, a dot per seed. {alt}.")
 
 # %% [markdown]
-# None of them, and not even all five. PPO stays where TRPO was, whatever it is told. And the critic, the
-# suspect with the best story? Here is its error in episodes that it has not seen: for its own discount,
-# for the one that it was handed over to, and after PPO has had 4 million steps to mend it.
+# None of them, not even all five. From scratch and on the same raw numbers, our PPO is much further after
+# the same 300,000 steps. So is it the policy that was handed over? Not so fast. A setting can show what it
+# does only if the policy moves. How far did its weights go, as a share of their length?
+
+# %%
+start = theirs["TRPO"].agent
+
+
+def moved(agent):
+    """Distance of the policy's weights from the slides' TRPO's, over their length."""
+    pairs = [(agent.arrays[n], a) for n, a in start.arrays.items() if n.startswith("actor.")]
+    square = sum(((a - b) ** 2).sum() for a, b in pairs)
+    return np.sqrt(square / sum((b**2).sum() for _, b in pairs))
+
+
+print(f"{'the slides, 4 M steps':<24}{moved(theirs['then PPO'].agent):6.1%}")
+for label, name in list(names.items())[:-1]:
+    print(f"{label:<24}{moved(records.runs(name)[0].agent):6.1%}")
+
+# %% [markdown]
+# With their learning rate and a single pass PPO leaves the policy as it is. There γ, $\lambda$ or more
+# robots *could* not show anything, so these rows clear nobody. With all five it moved far, and still
+# falls. So the rate is one reason: nothing happens. And it is not the only one.
+#
+# And the critic, the suspect with the best story? Here is its error in episodes that it has not seen: for
+# its own discount, for the one that it was handed over to, and after PPO has had 4 million steps to mend it.
 
 # %%
 cases = {
@@ -365,19 +392,19 @@ for label, (whose, gamma) in cases.items():
     print(f"{label}: {check_critic(theirs[whose].agent, gamma, **small)}")
 
 # %% [markdown]
-# TRPO's critic is a fair one for its own γ. For the other it hopes for too much, mostly by a constant,
-# and its explained variance is below zero. PPO has mended that: unbiased, and it explains nearly half.
-# But with the good critic the policy got no better. A convincing suspect, and innocent.
+# TRPO's critic is a fair one for its own γ. For the other it hopes for too much, and its explained variance
+# is below zero. PPO has mended that: unbiased, and it explains nearly half. With the better critic the
+# policy got no better. But it hardly moved, so this does not clear the critic either.
 #
-# So look into what was handed over, the policy itself. Its units are $\tanh$: beyond ±0.99 they are
-# flat, and a flat unit passes no gradient on. And a mean command beyond ±1 is cut to ±1 by the motors:
-# a little noise there changes nothing that the robot does, so nothing can be learned from it.
+# So look into what was handed over, the policy itself. Its units are $\tanh$: beyond ±0.99 they are flat,
+# and pass on at most a fiftieth of a gradient. And a mean command far beyond ±1 is cut to ±1: where the
+# noise does not reach back into the range, it changes nothing.
 
 # %%
 from quadlib.learning.agent import ACTOR, layers
 
 
-def how_stuck(agent, steps=course.budget(ci=20, lecture=500, full=500)):
+def how_stuck(agent, steps):
     """Shares of the first layer's units beyond ±0.99 and of mean commands beyond ±1, while it plays."""
     env, (weight, bias) = quadlib.make("Minitaur"), layers(agent.arrays, ACTOR)[0]
     flat, cut, over = [], [], True
@@ -389,44 +416,52 @@ def how_stuck(agent, steps=course.budget(ci=20, lecture=500, full=500)):
         cut.append(np.mean(abs(agent.mean_action(observation)) > 1))
         observation, _, fell, out_of_time, _ = env.step(agent.act(observation))
         over = fell or out_of_time
+    env.close()
     return np.mean(flat), np.mean(cut)
 
 
 # %%
-agents = {"slides' TRPO": theirs["TRPO"].agent, "then PPO": theirs["then PPO"].agent, "our TRPO": teacher}
-stuck = {label: how_stuck(agent) for label, agent in agents.items()}
-figure, panels = plt.subplots(1, 2, figsize=(9, 2.2), sharey=True)
+agents = {
+    "slides' TRPO": start, "then PPO": theirs["then PPO"].agent,
+    "then PPO, all five": records.runs("transfer_but_all")[0].agent,
+    "our PPO, raw numbers": records.runs("ppo_but_observations")[0].agent, "our TRPO": teacher,
+}  # fmt: skip
+steps = course.budget(ci=20, lecture=500, full=500)
+stuck = {label: how_stuck(agent, steps) for label, agent in agents.items()}
+figure, panels = plt.subplots(1, 2, figsize=(9, 2.6), sharey=True)
 titles = ("flat units of the first layer", "mean commands beyond the range")
 for axes, title, shares in zip(panels, titles, zip(*stuck.values(), strict=True), strict=True):
     axes.barh(list(stuck), shares, height=0.5)
-    axes.set(title=title, xlim=(0, 1))
+    axes.set(title=title, xlim=(0, 1), xticks=(0, 0.5, 1))
     axes.xaxis.set_major_formatter("{x:.0%}")
 panels[0].invert_yaxis()
 told = "; ".join(f"{label}: {flat:.0%} and {cut:.0%}" for label, (flat, cut) in stuck.items())
 course.show(figure, alt=f"Shares of flat units and of commands that are cut. {told}.")
 
 # %% [markdown]
-# That is a policy which can hardly learn, whatever the settings: four of five of its first units are
-# flat, and four of five commands are cut. PPO did not free it. Ours has 3 % of flat units.
+# At any moment five of six first units of the slides' TRPO are flat, and four of five of its commands are
+# cut. PPO did not change that, not even with all five mended. Our PPO that learned from the same raw
+# numbers has half of its units flat, but commands within the range, and it walks. Our TRPO, with normalized
+# observations, has a third of its commands cut, but live units, and it runs. One of the two can be borne.
 #
-# A network gets there when its inputs are large. The slides' agents see raw numbers: velocities of ten
-# and more beside angles of about one. Normalizing would have helped, but not any more: given to a policy
-# that has learned with raw numbers it is wrong glasses, as in part 4. So this can be mended in the first
-# training only. The counter-check is in [notebook 3](03_ppo.ipynb), part 9: with normalized observations
-# and our γ from the start the slides' PPO walks. (It is a likely reason, not a proven one. And our
-# network cuts raw numbers at ±10, which the slides' software did not: there it may have been worse.)
-#
+# So two things held the slides' transfer back, as far as this one run shows: a learning rate with which
+# nothing moves, and a policy that is hard to move. Whether flat units are *the* reason only a new training
+# could tell, from a policy in which they are mended. Normalizing now is no way out: to a policy that has
+# learned with raw numbers, other numbers are wrong glasses, as in part 4. (Our networks cut raw numbers at
+# ±10. The slides' software did not: theirs may have been worse.)
+
+# %% [markdown]
 # ## 6 · A recipe · 8 min
 #
 # What would calm a policy down? Two attempts, three seeds each, all parts but for what is said, the
 # critic alone in the first three updates, and the same $\gamma = 0.99$ throughout:
 #
-# - *Late and gently.* TRPO for 600,000 steps; then PPO with a third of its learning rate, many small
-#   updates (1,276 steps of one robot each), and little noise: the deviation stays behind, the new one
-#   begins at $e^{-2.3} = 0.1$, where TRPO's agents have 0.25.
-# - *Early and with large rollouts.* Notebook 3 found what makes PPO wild: small rollouts. With large
-#   ones it is calm, and slow at first, where TRPO is quick. So TRPO begins, 400,000 steps, and PPO with
-#   eight robots has the longer part, 600,000.
+# - *Late and gently*, our first idea. TRPO for 600,000 steps; then PPO with many small updates (1,276 steps
+#   of one robot each), each with a third of the learning rate, and little noise: TRPO's `log_std` is not
+#   carried over, the new one begins at $-2.3$, a standard deviation of 0.1, where TRPO's agents have 0.26.
+# - *Early, with large rollouts*, after we had seen in notebook 3 that small rollouts make PPO quick and
+#   wild. Large ones make it calm, and slow at first, where TRPO is quick. So TRPO begins, 400,000 steps,
+#   and PPO with eight robots and a learning rate of 0.0003 has the longer part, 600,000.
 #
 # Both come to a million steps. So do the controls: TRPO that goes on, and PPO from scratch.
 
@@ -460,7 +495,7 @@ for mode, groups in fair.items():
 # TEXT outcome
 
 # %% [markdown]
-# ## 7 · How sure are we? · 15 min
+# ## 7 · How sure are we? · 14 min
 #
 # One run each says little: another seed, another result. Here are the long runs of this course, in
 # the slides' environment. The bands go from the worst seed to the best.
@@ -492,16 +527,15 @@ course.show(
 )
 
 # %% [markdown]
-# And over wall time, each training alone on one core:
+# And over wall time, on one core each. (Two trainings ran at a time, beside other work: do not trust minutes.)
 
 # %%
-minutes = "; ".join(f"{n} took {np.mean([r.curve['seconds'][-1] for r in g]) / 60:.0f}" for n, g in courses.items())
-course.show(
-    plots.learning_curve(courses, over="seconds"), alt=f"The same curves over minutes. {minutes} minutes."
-)
+minutes = {n: np.mean([run.curve["seconds"][-1] for run in g]) / 60 for n, g in courses.items()}
+told = "; ".join(f"{n} took {each:.0f}" for n, each in minutes.items())
+course.show(plots.learning_curve(courses, over="seconds"), alt=f"The same curves over minutes. {told} minutes.")
 
 # %% [markdown]
-# Each of these agents was then judged in 100 episodes. A point is an episode:
+# Each of these agents was then judged in 34 episodes, about 100 for the seeds together. A point is an episode:
 
 # %%
 judged = {n: [r.judged["fast"]["deterministic"] for r in group] for n, group in long_runs.items()}
@@ -510,7 +544,8 @@ course.show(comparison_plots.return_distributions(judged), alt=f"Returns of all 
 
 # %% [markdown]
 # Which algorithm is better? Not the one with the best run, and not the one with the best mean, if a
-# single seed makes it. Agarwal et al. (2021) propose two numbers that a few runs can carry.
+# single seed makes it. Agarwal et al. (2021) propose two numbers for a few runs on many tasks. We have one task: see what they
+# can say, and what not.
 #
 # ### Exercise 3 ★ · The interquartile mean
 #
@@ -587,13 +622,16 @@ course.check(
 )
 
 # %% [markdown]
-# Both with their intervals, from the bootstrap over seeds: draw the seeds again, with replacement,
-# and see how much the number moves. What stands on each side of ½ is known; what straddles it is not.
+# Both with their intervals, from the bootstrap over seeds: draw the seeds again, with replacement, and
+# see how much the number moves.
 
 # %%
 from quadlib.judging import comparison
 
 scores = {name: np.array([e.mean for e in group]) for name, group in judged.items()}
+for name, each in scores.items():
+    low, high = comparison.seeds_interval(each)
+    print(f"{name:<17} mean {each.mean():.1f}, 95 % by Student's t: {low:.1f} … {high:.1f}")
 rows = {
     name: (float(comparison.interquartile_mean(s)), *comparison.stratified_interval(s))
     for name, s in scores.items()
@@ -605,16 +643,24 @@ course.show(
 )
 
 # %%
+PAIRS = (("PPO", "TRPO"), ("PPO", "PPO, KL penalty"), ("TRPO → PPO", "TRPO"), ("TRPO → PPO", "PPO"))
 pairs = {}
-for ours, theirs in (("PPO", "TRPO"), ("PPO", "PPO, KL penalty"), ("PPO, KL penalty", "TRPO")):
-    p = comparison.probability_of_improvement(scores[ours], scores[theirs])
-    interval = comparison.improvement_interval(scores[ours], scores[theirs])
-    pairs[f"{ours} > {theirs}"] = (p, *interval)
+for one, other in PAIRS:
+    p = comparison.probability_of_improvement(scores[one], scores[other])
+    interval = comparison.improvement_interval(scores[one], scores[other])
+    pairs[f"{one} > {other}"] = (p, *interval)
 alt = "; ".join(f"{n} {p:.2f} [{low:.2f}, {high:.2f}]" for n, (p, low, high) in pairs.items())
 course.show(
     comparison_plots.intervals(pairs, "probability of improvement, 95 %", reference=0.5),
     alt=f"Probabilities that a run of one algorithm beats a run of another. {alt}.",
 )
+
+# %% [markdown]
+# An interval with ½ inside says: not known. One without says: a hint, no more. **With three seeds be
+# careful.** A quarter of three, rounded down, is none: the interquartile mean is the mean. And the bootstrap
+# knows only what it has seen. If all nine pairs are won, every new draw wins them, and the interval is
+# [1, 1]. Yet two equal algorithms do that in one of ten comparisons (2 of the 20 ways in which six runs can
+# be ordered). Student's t, which knows how little three numbers say, gives the wider intervals printed above.
 
 # %% [markdown]
 # ## 8 · What the robots do · 8 min
@@ -645,7 +691,8 @@ for name, each in gaits.items():
 # says how far the robot is from the pure form.
 #
 # Is that fast? Tan et al. (2018) had the same robot trot and gallop, in simulation and then on the
-# real one. Each point below is an episode; the dotted lines are equal cost of transport.
+# real one (0.5 and 1.3 m/s). Each point below is an episode; the dotted lines are equal cost of transport,
+# power / (weight · speed).
 
 # %%
 alt = "; ".join(
@@ -658,7 +705,7 @@ course.show(comparison_plots.speed_power(judged), alt=f"Speed against power of a
 # ### And when the world is unkind?
 #
 # Without training again: a robot that is a fifth lighter, one that is a fifth heavier, and one that
-# is pushed sideways, a tenth of a second every two seconds.
+# is pushed sideways with 20 N, a tenth of a second every two seconds.
 
 # %%
 CONDITIONS = {"20 % lighter": "light", "20 % heavier": "heavy", "pushed, 20 N": "pushed"}
@@ -673,13 +720,20 @@ panels = {
     label: ({c: seeds(name, judge) for c, judge in CONDITIONS.items()}, np.mean(seeds(name, "fast")))
     for label, name in NAMES.items()
 }
-alt = "; ".join(f"{n}: " + ", ".join(f"{c} {np.mean(v):.1f}" for c, v in rows.items()) for n, (rows, _) in panels.items())
-course.show(comparison_plots.dots(panels, "mean return", "as trained"), alt=f"A row per condition, a dot per seed. {alt}.")
+alt = "; ".join(
+    f"{label}: " + ", ".join(f"{c} {np.mean(v):.1f}" for c, v in rows.items())
+    for label, (rows, _) in panels.items()
+)
+figure = comparison_plots.dots(panels, "mean return", "as trained")
+course.show(figure, alt=f"A row per condition, a dot per seed. {alt}.")
 
 # %%
 print(f"{'share of falls':<18}{'as trained':>14}" + "".join(f"{c:>14}" for c in CONDITIONS))
 for label, group in long_runs.items():
-    fell = [np.mean([r.judged[j]["deterministic"].fell.mean() for r in group]) for j in ("fast", *CONDITIONS.values())]
+    fell = [
+        np.mean([record.judged[judge]["deterministic"].fell.mean() for record in group])
+        for judge in ("fast", *CONDITIONS.values())
+    ]
     print(f"{label:<18}" + "".join(f"{share:>14.0%}" for share in fell))
 
 # %% [markdown]
@@ -692,12 +746,12 @@ for label, group in long_runs.items():
 #
 # | The slides say | What we saw | Where |
 # |---|---|---|
-# | TRPO explores better than PPO | it learns faster at first, with the same rollouts; after a million steps both are as far | curves in part 7 |
+# | TRPO explores better than PPO | nobody measured exploring. With the same rollouts it learns faster at first; after a million steps nobody can tell them apart | curves in part 7 |
 # | PPO takes the reward too literally | with their settings TRPO does, too: both leap and fall. With ours neither does | first figure below; notebook 3, part 9 |
 # | Without clipping the variance is higher | TRPO's robots vary more than PPO's. But PPO with a penalty has no clip either, and is as calm as PPO with it | episodes in part 7 |
-# | Longer training would bring stability | their TRPO was after 200,000 steps where it was after 4 million, and PPO no better 4 million later | part 5 |
+# | Longer training would bring stability | with their settings no: after 200,000 steps their TRPO was where it was after 4 million. With ours yes: from 0.6 to 1 million steps TRPO's robots fall less | parts 5 and 6 |
 # | More layers and hidden units may be necessary | TEXT | second figure below |
-# | Tuning matters most | yes: settings make a factor of thirty and more, algorithms next to none | first figure below; how much of tuning is luck: notebook 5 |
+# | Tuning matters most | yes: settings (normalization and robots among them) make a factor of thirty and more, algorithms, with our settings, two or three points of thirty | first figure below; how much of tuning is luck: notebook 5 |
 
 # %%
 from quadlib.judging.records import runs
@@ -731,12 +785,32 @@ course.show(figure, alt=f"A row per size, a dot per seed. {alt}.")
 # |---|---|---|
 # | Several agents that learn together | one body, one policy: legs could each have their own | give each leg a policy that sees its own motors and the body; compare with one policy for all |
 # | A reference trajectory | a reward alone leaves the gait to chance | pay for staying near the sine trot of notebook 2, less and less; watch the gait diagram |
-# | A real robot | simulation is not the world: noise, delay, another mass | widen the ranges of `Variations` until the return drops; judge with those that were held out |
+# | A real robot | simulation is not the world: noise, delay, another mass | widen the ranges of `Variations` until the return drops; judge with the lighter, heavier and pushed robots of part 8 |
 #
 # Two more, from what you saw:
 #
 # - Which of an agent's parts is worth carrying depends on what is short: steps, or time? (Part 4.)
 # - Three seeds leave wide intervals. How many would it take to tell two good algorithms apart?
+
+# %% [markdown]
+# ## Quiz
+#
+# Answer first, then open.
+#
+# 1. A critic's values are all too high by 2. What does PPO notice?
+#    <details><summary>Answer</summary>Next to nothing: advantages change by the same constant, and are
+#    normalized. But before a fall, and where a rollout is cut, the constant does not cancel.</details>
+# 2. An agent that ran falls at once in its new trainer. What do you suspect first?
+#    <details><summary>Answer</summary>The statistics of the observations: they were not carried over.</details>
+# 3. A critic has an error of 1.69 (root mean square) and a bias of 1.68. Is it useless?
+#    <details><summary>Answer</summary>No. Nearly all of the error is a constant. Look at the explained
+#    variance, which ignores it.</details>
+# 4. With three seeds each, all of A's runs are better than all of B's. How sure are you?
+#    <details><summary>Answer</summary>Not very. Between two equal algorithms one or the other wins all
+#    pairs in one of ten comparisons.</details>
+# 5. You mend a setting in a transfer, and nothing changes. Was it harmless?
+#    <details><summary>Answer</summary>Look first whether the policy moved at all. If not, no setting could
+#    have shown what it does.</details>
 
 # %% [markdown]
 # ## Summary on one page
@@ -753,8 +827,9 @@ course.show(figure, alt=f"A row per size, a dot per seed. {alt}.")
 # | adding $c$ to $V$ moves every $\hat A$ by $-c (1-\gamma)/(1-\gamma\lambda)$ | exercise 2 |
 # | interquartile mean, probability of improvement | exercises 3 and 4 |
 #
-# **What to know.** Carry the statistics. Warm the critic up where it is new. Judge several seeds, look
-# at intervals, look at the robot.
+# **What to know.** Carry the statistics. A warm-up of the critic is a cheap insurance. A setting that
+# changes nothing is not innocent: look first whether the policy moved. Judge several seeds, look at
+# intervals, look at the robot.
 #
 # **Recipe**
 # ```

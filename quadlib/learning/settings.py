@@ -87,8 +87,8 @@ ALGORITHMS: dict[str, type[Settings]] = {
 # The slides' tables, in the terms of Stable-Baselines3. Their software was Stable-Baselines 2: one
 # environment, no normalization, a first deviation of 1, four minibatches per rollout. A value
 # clipping range of 0 there means that the critic learns only where it has become worse. What their
-# tables leave out was that software's default. One thing differs: ours clips raw observations at ±10,
-# as it clips normalized ones; theirs were not clipped.
+# tables leave out was that software's default. One thing differs: here raw observations are clipped
+# at ±10, as normalized ones are; theirs were not.
 _SB2 = {
     "n_envs": 1,
     "hidden": (64, 64),
