@@ -130,7 +130,7 @@ for name, names in DOUBTS.items():
 for name, weight in ENERGY_WEIGHTS.items():
     PLANS[f"energy_{name}"] = Plan("ppo", 600_000, 1, LONG["ppo"], reward=weighing(weight))
 for name, hidden in NETWORKS.items():
-    PLANS[f"net_{name}"] = Plan("ppo", 600_000, 2, LONG["ppo"] | {"hidden": hidden})
+    PLANS[f"net_{name}"] = Plan("ppo", 600_000, 1, LONG["ppo"] | {"hidden": hidden})
 
 
 def rounds(names: list[str]) -> list[list[str]]:
