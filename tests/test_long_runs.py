@@ -38,6 +38,22 @@ def test_suspects_are_all_in_which_the_two_tables_differ_but_a_few():
     assert mended | {"gamma": 0.909} == SLIDES["ppo"]
 
 
+@pytest.mark.parametrize("name", records.names())
+def test_what_is_kept_is_what_its_plan_says(name):
+    earlier = {along: each for each in PLANS.values() for along in each.along}
+    plan, kept = PLANS.get(name) or earlier[name], records.runs(name)
+    assert [record.seed for record in kept] == list(range(plan.seeds))
+    for record in kept:
+        about = record.agent.about
+        assert record.settings == settings_for(plan.algorithm, plan.settings).as_dict()
+        assert about["steps"] >= plan.along.get(name, plan.steps)
+        if plan.start:
+            starts = {start.seed: start.agent.fingerprint for start in records.runs(plan.start)}
+            *_, parent = about["lineage"]
+            assert parent["agent"] == starts.get(record.seed, starts[0])
+            assert (tuple(parent["parts"]), parent["critic_warmup"]) == (plan.parts, plan.warmup)
+
+
 def test_weights_of_the_effort_make_other_rewards():
     rewards = [PLANS[name].reward for name in ("energy_none", "energy_much")]
     assert len({each.__name__ for each in rewards}) == 2
