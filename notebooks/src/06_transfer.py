@@ -802,6 +802,7 @@ sizes = {label: [r.after(600_000) for r in records.runs(name)] for label, name i
 alt = "; ".join(f"{label}: {np.mean(values):.1f}" for label, values in sizes.items())
 panels = {"PPO, hidden layers": (sizes, np.mean(sizes["64-64"]))}
 figure = comparison_plots.dots(panels, "mean return after 600,000 steps", "64-64")
+figure.axes[0].set_xlim(0, None)
 course.show(figure, alt=f"A row per size, a dot per seed. {alt}.")
 
 # %% [markdown]

@@ -94,7 +94,7 @@ def exchanged(
 
 # The slides' rollouts, from one robot: PPO learns faster with them, and becomes wilder.
 ONE = exchanged({}, SLIDES["ppo"], SUSPECTS["robots"])
-# To calm TRPO's agents down: small steps, and little noise from the first one on.
+# The first recipe to calm TRPO's agents down, which failed: small steps, and little noise at once.
 CALM = {"learning_rate": 1e-4, "log_std_init": -2.3}
 BUT_NOISE = ("policy", "critic", "statistics")
 
