@@ -179,8 +179,9 @@ assert abs(checks[own].bias) < checks[0.974].bias < checks[0.913].bias
 # %% [markdown]
 # With its own $\gamma$ (left) the cloud lies around the dashed line. With the slides' two the critic
 # hopes for several times what comes. But look at *how* it is wrong: the cloud is shifted as a whole, and
-# flatter. The order is still there: where the critic hopes for more, more comes (the correlation). Does
-# a shift matter? PPO never uses values by themselves. It uses advantages:
+# flatter. The order is still there: where the critic hopes for more, more comes. (The correlation
+# is even higher than for its own γ: over a longer time more happens that no state foretells, such as the
+# few falls far below the line.) Does a shift matter? PPO never uses values by themselves. It uses advantages:
 #
 # $$\hat A_t = \sum_{k \ge 0} (\gamma\lambda)^k \delta_{t+k}, \qquad
 # \delta_t = r_t + \gamma V(s_{t+1}) - V(s_t)$$
@@ -287,7 +288,8 @@ for name, run in moved.items():
 
 # %% [markdown]
 # The first point is low for all: it counts the episodes that have ended by then, which are those with a
-# fall. What did you expect of the others?
+# fall. And the curves are episodes with noise, the last 20; the grey line is without. So who stays at 23 has
+# lost nothing: as in training, TRPO's agents have 25 (part 6). What did you expect?
 #
 # - Without its *statistics* the agent is lost at once: it sees other numbers than those that it has
 #   learned with. It does not forget how to run, it is given wrong glasses. After eight updates it has
@@ -295,7 +297,8 @@ for name, run in moved.items():
 # - Without its *critic* it loses little, though the new one explains nothing for a long time (explained
 #   variance around 0 or below). The policy is good already, its updates are small, and an advantage is
 #   mostly made of the next $1/(1-\gamma\lambda) = 17$ rewards, which really came.
-# - A *warm-up* costs three rollouts in which the policy stands still. It is an insurance, and a cheap one.
+# - A *warm-up* costs three rollouts in which the policy stands still. Nothing here shows that it helps. It
+#   insures against first updates with a wrong critic; in a long training three rollouts cost next to nothing.
 #
 # One seed each: what differs by a point or two may be luck.
 
@@ -303,7 +306,7 @@ for name, run in moved.items():
 # ## 5 · Their experiment, again · 15 min
 #
 # The slides' protocol, with their settings: TRPO for 4 million steps, then its networks into PPO, and
-# 4 million more. Every 200,000 steps the agent is judged in 20 episodes. The bars are the deviation
+# 4 million more (they had about 3). Every 200,000 steps the agent is judged in 20 episodes. The bars are the deviation
 # over episodes, the number after the slides' ±.
 
 # %%
@@ -356,28 +359,32 @@ course.show(figure, alt=f"A row per setting, a dot per seed. {alt}.")
 
 # %% [markdown]
 # None of them, not even all five. From scratch and on the same raw numbers, our PPO is much further after
-# the same 300,000 steps. So is it the policy that was handed over? Not so fast. A setting can show what it
-# does only if the policy moves. How far did its weights go, as a share of their length?
+# the same 300,000 steps. (Its rewards are normalized, its critic is not clipped, and its first noise is
+# another: in notebook 3 none of these alone made the slides' PPO walk, but here nobody tried them.)
+#
+# So is it the policy that was handed over? Not so fast. A setting can show what it does only if the policy
+# moves. How far did its weights go, as a share of their length?
 
 # %%
 start = theirs["TRPO"].agent
 
 
-def moved(agent):
+def distance(agent):
     """Distance of the policy's weights from the slides' TRPO's, over their length."""
     pairs = [(agent.arrays[n], a) for n, a in start.arrays.items() if n.startswith("actor.")]
     square = sum(((a - b) ** 2).sum() for a, b in pairs)
     return np.sqrt(square / sum((b**2).sum() for _, b in pairs))
 
 
-print(f"{'the slides, 4 M steps':<24}{moved(theirs['then PPO'].agent):6.1%}")
+print(f"{'the slides, 4 M steps':<24}{distance(theirs['then PPO'].agent):6.1%}")
 for label, name in list(names.items())[:-1]:
-    print(f"{label:<24}{moved(records.runs(name)[0].agent):6.1%}")
+    print(f"{label:<24}{distance(records.runs(name)[0].agent):6.1%}")
 
 # %% [markdown]
 # With their learning rate and a single pass PPO leaves the policy as it is. There γ, $\lambda$ or more
-# robots *could* not show anything, so these rows clear nobody. With all five it moved far, and still
-# falls. So the rate is one reason: nothing happens. And it is not the only one.
+# robots *could* not show anything, so these rows clear nobody. With all five it moved 8.7 %, about as far as
+# the first recipe of part 6 moves a policy, and still falls. So the rate is why nothing happened in their 4
+# million steps. But mending it is not enough.
 #
 # And the critic, the suspect with the best story? Here is its error in episodes that it has not seen: for
 # its own discount, for the one that it was handed over to, and after PPO has had 4 million steps to mend it.
@@ -442,10 +449,11 @@ course.show(figure, alt=f"Shares of flat units and of commands that are cut. {to
 # At any moment five of six first units of the slides' TRPO are flat, and four of five of its commands are
 # cut. PPO did not change that, not even with all five mended. Our PPO that learned from the same raw
 # numbers has half of its units flat, but commands within the range, and it walks. Our TRPO, with normalized
-# observations, has a third of its commands cut, but live units, and it runs. One of the two can be borne.
+# observations, has a third of its commands cut, but live units, and it runs. So half of the units flat, or a third of the
+# commands cut, does not keep a policy from running; four fifths of both may.
 #
 # So two things held the slides' transfer back, as far as this one run shows: a learning rate with which
-# nothing moves, and a policy that is hard to move. Whether flat units are *the* reason only a new training
+# the policy does not move (the critic did), and a policy that is hard to move. Whether flat units are *the* reason only a new training
 # could tell, from a policy in which they are mended. Normalizing now is no way out: to a policy that has
 # learned with raw numbers, other numbers are wrong glasses, as in part 4. (Our networks cut raw numbers at
 # ±10. The slides' software did not: theirs may have been worse.)
@@ -493,17 +501,20 @@ for mode, groups in fair.items():
         print(f"  {label:<18}{mean:6.1f} ± {std:4.1f} over a seed's episodes, {fell:4.0%} fall")
 
 # %% [markdown]
-# *Gently* failed, with all its small steps. The return rises from 27 to 30, but 8 of 102 robots fall, as
-# many as before, and one early fall among thirty runs makes a large ±. What less noise did bring: acting
-# as in training, 28 in place of 21.
+# *Gently* failed, with all its small steps. The return rises from 27 to 30, but in 8 of 102 episodes
+# the robot falls, nearly as often as before, and one early fall among thirty episodes makes a large ±. What
+# less noise may have brought: as in training 28, where TRPO that goes on has 25 (both began at 21).
 #
-# *Early, with large rollouts* is what the slides wished for. PPO lifts TRPO's agents from 24 to 32, not one
-# of 102 robots falls, and the ± over episodes goes from 5.4 to 1.6, less than a third. It is less than half
+# *Early, with large rollouts* is what the slides wished for. PPO lifts TRPO's agents from 24 to 32, in
+# none of 102 episodes the robot falls, and the ± over episodes goes from 5.4 to 1.6, less than a third. It is less than half
 # of what TRPO comes to that goes on alone (30.7 ± 3.7, 3 falls). So PPO *can* stabilize a policy of TRPO's.
 #
 # And the other control? PPO from scratch comes to 31.2 ± 1.3, without a fall. It has both worlds by itself.
 # A head start from TRPO may be worth a little more, but three seeds cannot tell: part 7. (The second recipe
 # was thought of after the first had failed, on the same seeds. Other seeds would be the fair test.)
+#
+# The ± is over the episodes of one seed, then the mean of the seeds. Part 7's table takes all episodes
+# together, which adds what differs between seeds: 2.1 in place of 1.6.
 
 # %% [markdown]
 # ## 7 · How sure are we? · 14 min
@@ -538,8 +549,10 @@ course.show(
 )
 
 # %% [markdown]
-# TRPO is ahead at first, PPO catches up, and the one after the other is in front nearly all the time: the
-# quick start of the first, the steady climb of the second. And over wall time, on one core each. (Two trainings ran at a time, beside other work: do not trust minutes.)
+# TRPO is ahead at first, PPO catches up. The one after the other is TRPO until 400,000 steps, and in front
+# from about half a million on: the quick start of the first, the steady climb of the second.
+#
+# And over wall time, on one core each. (Two trainings ran at a time, beside other work: do not trust minutes.)
 
 # %%
 minutes = {n: np.mean([run.curve["seconds"][-1] for run in g]) / 60 for n, g in courses.items()}
@@ -688,8 +701,8 @@ course.show(
 # %% [markdown]
 # ## 8 · What the robots do · 8 min
 #
-# A return is a number. Here are the robots of the first seed, side by side. Who is in front, and who
-# goes straight?
+# A return is a number. Here are the robots of the first seed, side by side. (One episode
+# each: no race is decided by it.)
 
 # %%
 seconds = course.budget(ci=1, lecture=6, full=6)
@@ -709,7 +722,8 @@ for name, each in gaits.items():
     print(f"{name}: {each}\n")
 
 # %% [markdown]
-# The names are those of animals' gaits: in a *trot* the diagonal legs go together, in a *pace* the
+# The names are those of animals' gaits: in a *walk* the four legs follow one
+# another, a quarter of a stride apart, in a *trot* the diagonal legs go together, in a *pace* the
 # legs of one side, in a *bound* front and back, in a *pronk* all four (Hildebrand, 1989). The number
 # says how far the robot is from the pure form.
 #
@@ -725,8 +739,10 @@ alt = "; ".join(
 course.show(comparison_plots.speed_power(judged), alt=f"Speed against power of all episodes. {alt}.")
 
 # %% [markdown]
-# PPO's robots are the thriftiest. TRPO's draw a fifth more power at about the same speed, and the
-# transferred ones have kept that: a start is more than a head start.
+# Ours are two and a half times as fast as that gallop, in simulation only. PPO's robots are the thriftiest.
+# TRPO's draw a fifth more power at about the same speed, the transferred ones a third more (one of the three
+# seeds most of all: the group on top). They began at 184 W and 2.7 m/s, as thirsty per metre as they are
+# now. What TRPO began, PPO made faster, not thriftier.
 #
 # ### And when the world is unkind?
 #
@@ -765,7 +781,7 @@ for label, group in long_runs.items():
 # %% [markdown]
 # A lighter robot runs faster, a heavier one slower, and few fall: a fifth more or less is the edge of what
 # the trainings have drawn. Pushes they never saw: about one robot in ten falls, whoever trained it. In all
-# three the transferred robots have the highest return, by a little.
+# three the transferred robots have the highest return, by 0.2 to 0.9: three seeds cannot tell.
 
 # %% [markdown]
 # ## 9 · What we know now · 9 min
@@ -777,8 +793,8 @@ for label, group in long_runs.items():
 # | TRPO explores better than PPO | nobody measured exploring. With the same rollouts it learns faster at first; after a million steps nobody can tell them apart | curves in part 7 |
 # | PPO takes the reward too literally | with their settings TRPO does, too: both leap and fall. With ours neither does | first figure below; notebook 3, part 9 |
 # | Without clipping the variance is higher | TRPO's robots vary more than PPO's. But PPO with a penalty has no clip either, and is as calm as PPO with it | episodes in part 7 |
-# | Longer training would bring stability | with their settings no: after 200,000 steps their TRPO was where it was after 4 million. With ours yes: from 0.6 to 1 million steps TRPO's robots fall less | parts 5 and 6 |
-# | More layers and hidden units may be necessary | no sign of it: after 600,000 steps wider nets are behind 64-64, a third layer changes nothing (one seed each) | second figure below |
+# | Longer training would bring stability | with their settings no: after 200,000 steps their TRPO was where it was after 4 million. With ours yes: from 0.4 to 1 million steps TRPO's falls go from 19 to 3 of 102 episodes | parts 5 and 6 |
+# | More layers and hidden units may be necessary | no sign of it: after 600,000 steps wider nets are behind 64-64, a third layer changes nothing (three seeds of 64-64, one of each other) | second figure below |
 # | Tuning matters most | yes: settings (normalization and robots among them) make a factor of thirty and more, algorithms, with our settings, two or three points of thirty | first figure below; how much of tuning is luck: notebook 5 |
 
 # %%
@@ -818,7 +834,7 @@ course.show(figure, alt=f"A row per size, a dot per seed. {alt}.")
 #
 # Two more, from what you saw:
 #
-# - Which of an agent's parts is worth carrying depends on what is short: steps, or time? (Part 4.)
+# - Is a critic worth carrying in a long training? In eight updates it made little difference. (Part 4.)
 # - Three seeds leave wide intervals. How many would it take to tell two good algorithms apart?
 
 # %% [markdown]
@@ -845,8 +861,8 @@ course.show(figure, alt=f"A row per size, a dot per seed. {alt}.")
 # ## Summary on one page
 #
 # **Best of both worlds?** TRPO for the first 400,000 steps, PPO with large rollouts for the rest: 31.9 ± 1.6
-# over episodes, no falls; TRPO alone 30.7 ± 3.7. But PPO alone has 31.2 ± 1.3. The slides' wish can be had;
-# what it took was settings, more than two algorithms.
+# over a seed's episodes, no falls; TRPO alone 30.7 ± 3.7. But PPO alone has 31.2 ± 1.3. The slides' wish can
+# be had. What it took was good settings; a second algorithm adds little, if anything.
 #
 # **Facts.** An agent is a policy, a critic, a deviation and statistics. All four can be carried from
 # TRPO to PPO, because both are actor-critic methods with the same networks. A critic belongs to a
@@ -860,7 +876,7 @@ course.show(figure, alt=f"A row per size, a dot per seed. {alt}.")
 # | adding $c$ to $V$ moves every $\hat A$ by $-c (1-\gamma)/(1-\gamma\lambda)$ | exercise 2 |
 # | interquartile mean, probability of improvement | exercises 3 and 4 |
 #
-# **What to know.** Carry the statistics. A warm-up of the critic is a cheap insurance. A setting that
+# **What to know.** Carry the statistics. A warm-up of the critic costs little; we have not seen it help. A setting that
 # changes nothing is not innocent: look first whether the policy moved. Judge several seeds, look at
 # intervals, look at the robot.
 #
