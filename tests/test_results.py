@@ -41,7 +41,7 @@ def test_a_row_by_hand(tmp_path):
         records.add_judgement(path, "fast", "deterministic", episodes(returns, falls=seed), {})
         records.add_judgement(path, "fast", "stochastic", episodes([1, 1, 1]), {})
     *_, row = results.table(folder=tmp_path).split("\n\n")[0].splitlines()
-    assert row.count("\N{NO-BREAK SPACE}") == 6, "numbers that belong together stay together"
+    assert row.count("\N{NO-BREAK SPACE}") == 10, "numbers that belong together stay together"
     assert row.replace("\N{NO-BREAK SPACE}", " ") == (
         "| **PPO**, 3 seeds, 2.0 M steps, 10 min each | `fast` | 4.0 ± 2.4 | -2.6 … 10.6 | 3 of 9 "
         "| 0.30 | 60 | 2.50 | 1.00 ± 0.00 | 0 of 9 |"

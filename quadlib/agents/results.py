@@ -3,6 +3,7 @@
 `make results` judges what is not judged yet (tests/judge/judge_runs.py), then runs this.
 """
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -62,8 +63,8 @@ def table(names: Iterable[str] = tuple(LABELS), folder: Path | None = None) -> s
         return ""
     lines = [HEAD, ["---"] * len(HEAD), *rows]
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    for sign in "±…":  # numbers that belong together stay on one line
-        text = text.replace(f" {sign} ", f"\N{NO-BREAK SPACE}{sign}\N{NO-BREAK SPACE}")
+    # Numbers that belong together stay on one line.
+    text = re.sub(r"(?<=\d) (±|…|of) (?=-?\d)", "\N{NO-BREAK SPACE}\\1\N{NO-BREAK SPACE}", text)
     return f"{text}\n\n{NOTES}"
 
 
