@@ -99,7 +99,7 @@ CALM = {"learning_rate": 1e-4, "log_std_init": -2.3}
 BUT_NOISE = ("policy", "critic", "statistics")
 
 PLANS = {
-    "ppo": Plan("ppo", 1_000_000, 3, LONG["ppo"]),
+    "ppo": Plan("ppo", 1_000_000, 3, LONG["ppo"], along={"ppo_600": 600_000}),
     "ppo_one": Plan("ppo", 1_000_000, 3, LONG["ppo"] | ONE),
     "ppo_kl": Plan("ppo_kl", 1_000_000, 3, LONG["ppo_kl"]),
     "trpo": Plan(

@@ -52,7 +52,9 @@ JUDGES = {
 }
 CONDITIONS = ("light", "heavy", "pushed")  # judged with the policy's mean alone
 # In `fast` alone.
-COMPARED = ("ppo_one", "trpo_400", "trpo_600", "transfer_calm", "energy_none", "energy_much")
+COMPARED = (
+    "ppo_one", "ppo_600", "trpo_400", "trpo_600", "transfer_calm", "energy_none", "energy_much"
+)  # fmt: skip
 
 
 def judge_run(path: Path, judges: list[str], episodes: int) -> None:
