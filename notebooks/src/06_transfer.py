@@ -798,11 +798,9 @@ for label, group in long_runs.items():
 # | Tuning matters most | yes: settings (normalization and robots among them) make a factor of thirty and more, algorithms, with our settings, two or three points of thirty | first figure below; how much of tuning is luck: notebook 5 |
 
 # %%
-from quadlib.judging.records import runs
-
 REPORTED = {"PPO": 0.5, "TRPO": 2.5}
 returns = {
-    f"{algorithm}, {whose}": [r.judged["fast"]["deterministic"].mean for r in runs(prefix + algorithm.lower())]
+    f"{algorithm}, {whose}": seeds(prefix + algorithm.lower(), "fast")
     for whose, prefix in (("slides' settings", "slides_"), ("ours", ""))
     for algorithm in REPORTED
 }
