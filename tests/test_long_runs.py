@@ -14,6 +14,12 @@ from quadlib.learning.settings import LONG, SLIDES, settings_for
 SMALL = {"n_envs": 1, "n_steps": 32, "batch_size": 32, "n_epochs": 1, "hidden": (4,)}
 
 
+def plan_of(record: str) -> Plan:
+    """Its own, or that of the training along which it is kept."""
+    along = {name: plan for plan in PLANS.values() for name in plan.along}
+    return PLANS.get(record) or along[record]
+
+
 @pytest.mark.parametrize("name", PLANS)
 def test_a_plan_can_be_trained(name):
     plan = PLANS[name]
@@ -21,8 +27,7 @@ def test_a_plan_can_be_trained(name):
     changes = plan.settings
     assert settings_for(plan.algorithm, changes).as_dict().keys() == changes.keys(), "all given"
     if plan.start:
-        earlier = {name: each for each in PLANS.values() for name in each.along}
-        parent = PLANS.get(plan.start) or earlier[plan.start]
+        parent = plan_of(plan.start)
         assert parent.seeds in (1, *range(plan.seeds, 99)), "one for all, or one for each"
         assert tuple(parent.settings["hidden"]) == tuple(plan.settings["hidden"])
 
@@ -40,8 +45,7 @@ def test_suspects_are_all_in_which_the_two_tables_differ_but_a_few():
 
 @pytest.mark.parametrize("name", records.names())
 def test_what_is_kept_is_what_its_plan_says(name):
-    earlier = {along: each for each in PLANS.values() for along in each.along}
-    plan, kept = PLANS.get(name) or earlier[name], records.runs(name)
+    plan, kept = plan_of(name), records.runs(name)
     assert [record.seed for record in kept] == list(range(plan.seeds))
     for record in kept:
         about = record.agent.about
