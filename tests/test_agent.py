@@ -134,7 +134,8 @@ def test_acting_needs_no_torch():
 
 
 def test_a_saved_agent_comes_back_to_the_last_bit(tmp_path):
-    agent = random_agent(algorithm="ppo", lineage=["a", "b"], score={"mean": 1.25})
+    lineage = [{"parts": ["policy"], "steps": 5}]
+    agent = random_agent(algorithm="ppo", lineage=lineage, score={"mean": 1.25})
     loaded = Agent.load(agent.save(tmp_path / "agent.safetensors"))
     assert loaded.about == agent.about
     assert loaded.arrays.keys() == agent.arrays.keys()
@@ -278,6 +279,12 @@ def test_a_huge_file_is_refused_before_it_is_read(tmp_path):
         ({"about": "{nonsense"}, "Expecting property name"),
         ({"about": "[1, 2]"}, "not a JSON object"),
         ({"about": "[" * 100_000}, "recursion"),
+        ({"about": '{"notes": "' + "x" * 1_000_000 + '"}'}, "more than 1,000,000 characters"),
+        ({"about": '{"env": 5}'}, "its env is not a text"),
+        ({"about": '{"steps": "many"}'}, "its steps are not a number"),
+        ({"about": '{"lineage": "abc"}'}, "its lineage is not a list of ancestors"),
+        ({"about": '{"lineage": [{"steps": 1}]}'}, "its lineage is not a list of ancestors"),
+        ({"about": '{"lineage": [{"parts": [], "steps": "1"}]}'}, "its lineage is not a list"),
         ({"log_std": None}, "it lacks log_std"),
         ({"actor.0.weight": None}, "actor.0.weight"),
         ({"actor.0.bias": None}, "actor"),

@@ -1,7 +1,9 @@
 """The plans of the long runs, and what one command makes of them."""
 
 import re
+import sys
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
@@ -113,3 +115,18 @@ def test_runs_wait_for_those_that_they_begin_with():
     assert sorted(first + second) == sorted(PLANS)
     assert {"slides_trpo", "trpo"} <= set(first) and {"slides_transfer", "transfer"} <= set(second)
     assert long_runs.rounds(["transfer"]) == [["transfer"]]
+
+
+def test_what_failed_is_not_built_upon(tiny, monkeypatch, capsys):
+    """A failure ends the command, before the runs that begin with that one's agent."""
+    started = []
+
+    def fail(command):
+        started.append(command[-2:])
+        return SimpleNamespace(returncode=1)
+
+    monkeypatch.setattr(long_runs.subprocess, "run", fail)
+    monkeypatch.setattr(sys, "argv", ["long_runs.py"])
+    with pytest.raises(SystemExit, match="not all were kept"):
+        long_runs.main()
+    assert started == [["first", "--seed=0"]] and "first 0: failed" in capsys.readouterr().out

@@ -1,6 +1,7 @@
 """Records of trainings: what is kept, that it is read back, and that halves are noticed."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -108,6 +109,14 @@ def test_a_record_that_is_half_of_another_is_noticed(kept, tmp_path, monkeypatch
         records.runs("a_walk", tmp_path / "kept")
 
 
+def test_a_record_that_is_half_of_another_as_long_is_noticed(kept, tmp_path, monkeypatch):
+    run, path = kept
+    about = {**run.agent.about, "seconds": 2 * run.agent.about["seconds"]}
+    run.agent.with_about(**about).save(path)
+    with pytest.raises(ValueError, match="keep that run again"):
+        records.runs("a_walk", tmp_path / "kept")
+
+
 def test_the_agent_is_that_of_the_curves_last_row(tmp_path, monkeypatch):
     """A run that was killed between an agent and its curve has one agent too many."""
     trained(tmp_path / "walk_0", 32)
@@ -180,11 +189,24 @@ def test_checkpoints_are_evaluated_once_each(tmp_path, monkeypatch):
     trained(tmp_path / "walk_0", 96)
     records.keep_checkpoints(tmp_path / "walk_0", 2, tmp_path / "kept")
     assert asked == [32, 64, 96]
+    random_agent(seed=0, steps=112).save(tmp_path / "walk_0" / "agent_000000112.safetensors")
+    records.keep_checkpoints(tmp_path / "walk_0", 2, tmp_path / "kept")
+    assert asked == [32, 64, 96], "an agent without a row was left by a killed process"
     records.keep(tmp_path / "walk_0", tmp_path / "kept")
     (record,) = records.runs("walk", tmp_path / "kept")
     assert record.checkpoints["steps"].tolist() == [32, 64, 96]
     assert record.checkpoints["mean"].tolist() == [1.617] * 3  # (1.23456 + 2) / 2
     assert record.checkpoints["falls"].tolist() == [0.5] * 3
+
+
+def test_checkpoints_of_another_training_are_evaluated_anew(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(records, "evaluate", lambda agent, *_, **__: asked.append(1) or EPISODES)
+    for rate in (1e-3, 1e-4):
+        trained(tmp_path / "walk_0", 32, learning_rate=rate)
+        place = records.keep_checkpoints(tmp_path / "walk_0", 2, tmp_path / "kept")
+        shutil.rmtree(tmp_path / "walk_0")
+    assert asked == [1, 1] and len(place.read_text().splitlines()) == 2
 
 
 def test_a_checkpoint_is_evaluated_where_it_was_trained(tmp_path):

@@ -458,6 +458,7 @@ def test_a_refused_folder_starts_no_workers(tmp_path):
 def test_what_a_killed_first_write_left_does_not_block_the_folder(tmp_path):
     (tmp_path / ".unfinished-abc.json").write_text("{")
     assert small(steps=UPDATE, folder=tmp_path).stopped == "steps"
+    assert not list(tmp_path.glob(".unfinished*"))
 
 
 # ---- crashes -------------------------------------------------------------------------------------
@@ -702,6 +703,49 @@ def test_a_policy_that_is_no_numbers_stops_with_advice(tmp_path, algorithm):
     assert len(diary.pids()) == 2 and not any(map(alive, diary.pids()))
 
 
+class BlindWalk(Walk):
+    """From its fifth step on a number is missing: in an observation, or the reward."""
+
+    def __init__(self, lost):
+        super().__init__()
+        self.lost = lost
+
+    def step(self, action):
+        observation, reward, *rest = super().step(action)
+        if self.t == 5:
+            observation, reward = observation * self.lost, reward + self.lost - 1.0
+        return observation, reward, *rest
+
+
+@pytest.mark.parametrize("lost", [np.nan, np.inf])
+def test_an_environment_that_loses_a_number_is_named(lost):
+    with pytest.raises(ValueError, match="environment [01] returned .* reward .* observation"):
+        small(env=partial(BlindWalk, lost))
+
+
+def test_a_damaged_checkpoint_is_named_and_stays(tmp_path):
+    small(folder=tmp_path / "run")
+    for name, part in (("checkpoint.safetensors", 100), ("curve.csv", 10)):
+        path = tmp_path / "run" / name
+        whole = path.read_bytes()
+        path.write_bytes(whole[:part])
+        with pytest.raises(ValueError, match="checkpoint.safetensors or curve.csv .* is damaged"):
+            small(folder=tmp_path / "run", steps=8 * UPDATE)
+        assert path.read_bytes() == whole[:part]
+        path.write_bytes(whole)
+
+
+def test_a_folder_that_could_not_be_begun_is_free_again(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "write", full)
+        with pytest.raises(OSError, match="No space left") as caught:
+            small(folder=tmp_path / "run")
+    assert small(folder=tmp_path / "run").stopped == "steps", caught  # as Jupyter holds the error
+
+
 def test_a_failing_reward_comes_out_as_itself_and_stores_nothing_wrong(tmp_path):
     def no_return(step):
         step.dx * 2
@@ -777,6 +821,10 @@ def test_a_reward_goes_to_the_robot_by_name_or_into_ones_own_function():
         ({"seed": -1}, ValueError, "seed is a whole number from 0 to 4,294,967,295, not -1"),
         ({"seed": 1.5}, ValueError, "seed is a whole number"),
         ({"seed": 2**32}, ValueError, "seed is a whole number"),
+        ({"steps": np.nan}, ValueError, "steps is a number from 0 on, not nan"),
+        ({"steps": -1}, ValueError, "steps is a number"),
+        ({"seconds": np.inf}, ValueError, "seconds is a number from 0 on, not inf"),
+        ({"seconds": "90"}, ValueError, "seconds is a number from 0 on, not '90'"),
     ],
 )
 def test_bad_arguments_are_explained(options, error, complaint):

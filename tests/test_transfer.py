@@ -113,6 +113,27 @@ def test_statistics_that_are_left_out_are_those_of_the_first_rollout(parent, pla
     np.testing.assert_allclose(after.arrays["observation_mean"], expected, rtol=1e-9)
 
 
+def test_what_a_carried_policy_did_is_judged_by_what_it_saw(parent, played, monkeypatch):
+    """Its log-probabilities are those of the policy that played, statistics or not."""
+    collect, models = training.collect, []
+
+    def watch(model, rollout, settings):
+        collect(model, rollout, settings)
+        models.append(model.rollout_buffer.log_probs.copy())
+
+    monkeypatch.setattr(training, "collect", watch)
+    for parts in (("policy", "log_std"), tuple(PARTS)):
+        played.clear()
+        models.clear()
+        moved_on(parent, steps=UPDATE, parts=parts)
+        ((agent, rollout),) = played
+        log_std = agent.arrays["log_std"]
+        mean = agent.mean_action(rollout.observations.reshape(-1, 3))
+        z = (rollout.actions.reshape(-1, 2) - mean) / np.exp(log_std)
+        expected = (-0.5 * z**2 - log_std - 0.5 * np.log(2 * np.pi)).sum(axis=1)
+        np.testing.assert_allclose(models[0].ravel(), expected, atol=1e-4)
+
+
 def test_a_warm_up_teaches_the_critic_alone(parent):
     runs = []
     moved_on(parent, steps=3 * UPDATE, critic_warmup=2, on_update=runs.append)

@@ -193,6 +193,9 @@ def test_a_file_that_unpacks_into_something_huge_is_refused(trot, tmp_path):
         archive.writestr("more.npy", b"\0" * 300_000_000)
     with pytest.raises(ValueError, match="MB"):
         Recording.load(path)
+    replace(trot, label="x" * 2_000_000).save(path)
+    with pytest.raises(ValueError, match="8 MB of it are words"):
+        Recording.load(path)
 
 
 @pytest.mark.parametrize("name", ["../../secret.obj", "/etc/passwd", "plane.urdf", "none.obj"])

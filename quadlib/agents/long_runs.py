@@ -183,15 +183,17 @@ def main() -> None:
             run(name, options.seed)
         return
 
-    def train_alone(job: tuple[str, int]) -> str:
+    def train_alone(job: tuple[str, int]) -> bool:
         name, seed = job
         done = subprocess.run([sys.executable, "-W", "ignore", __file__, name, f"--seed={seed}"])
-        return f"{name} {seed}: " + ("kept" if done.returncode == 0 else "failed")
+        kept = done.returncode == 0
+        print(f"{name} {seed}: " + ("kept" if kept else "failed"), flush=True)
+        return kept
 
     with ThreadPoolExecutor(options.cores) as pool:
         for part in rounds(names):
-            for line in pool.map(train_alone, jobs(part)):
-                print(line, flush=True)
+            if not all(list(pool.map(train_alone, jobs(part)))):
+                sys.exit("not all were kept: call again, and what is missing goes on")
 
 
 if __name__ == "__main__":

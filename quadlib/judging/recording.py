@@ -20,6 +20,7 @@ from quadlib.world.model import pybullet, pybullet_data
 from quadlib.world.robot import CONTROL_STEP, PIN_RIGHT
 
 MAX_FILE_BYTES = 200_000_000  # unpacked; 10 s take 0.3 MB
+MAX_WORDS_BYTES = 4_000_000  # of them what is said in words; ours have 20,000
 FRAME_TIME = 0.02  # s between two frames of a recording
 _ARRAYS = ("time", "poses", "feet", "contacts", "reward")
 
@@ -84,6 +85,8 @@ class Recording:
                 raise ValueError(f"it unpacks to {size / 1e6:.0f} MB")
             with np.load(path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in _ARRAYS}
+                if (size := file["about"].nbytes) > MAX_WORDS_BYTES:
+                    raise ValueError(f"{size / 1e6:.0f} MB of it are words")
                 words = json.loads(str(file["about"]))
             shapes = tuple(
                 Shape(**{k: tuple(v) if isinstance(v, list) else v for k, v in shape.items()})

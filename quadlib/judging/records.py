@@ -25,6 +25,7 @@ from quadlib.learning.agent import Agent
 FOLDER = Path(__file__).parents[1] / "agents" / "runs"
 ROWS = 200  # of a kept curve: more than a figure has room for
 DIGITS = 4  # significant ones, in curves and judgements
+SAME = 1e-3  # seconds that are equal to so much are the same training's
 
 
 @dataclass(frozen=True)
@@ -128,19 +129,25 @@ def keep_checkpoints(run: str | Path, episodes: int = 20, folder: Path | None = 
     """Evaluate the agents in a run's folder, every 200,000 steps one, and keep what came out.
 
     With the policy's mean, where they were trained. Those that were evaluated before are not
-    evaluated again. About 20 s each on one core. Returns the file's path.
+    evaluated again; a training is known by its seconds. About 20 s each on one core. Returns the
+    file's path.
     """
-    run, place = Path(run), _place(run, folder).with_suffix(".checkpoints.csv")
-    rows = _rows(place) if place.exists() else []
-    for path in sorted(run.glob("agent_*.safetensors")):
-        agent = Agent.load(path)
-        if all(row["steps"] != agent.about["steps"] for row in rows):
-            result = evaluate(agent, episodes, processes=0)
-            columns = {"mean": result.mean, "std": result.std, "falls": result.fell.mean()}
-            rows.append({"steps": agent.about["steps"], **columns})
-            rows.sort(key=lambda row: row["steps"])
-            content = _csv(rows)
-            write(place, lambda file, content=content: file.write(content))
+    run, place = Path(run), _place(Path(run), folder).with_suffix(".checkpoints.csv")
+    before = {row["steps"]: row for row in _rows(place)} if place.exists() else {}
+    rows = []
+    for row in _rows(run / "curve.csv"):
+        steps, seconds = int(row["steps"]), row["seconds"]
+        path = run / f"agent_{steps:09d}.safetensors"
+        if not path.exists():
+            continue
+        known = before.get(steps, {})
+        if not math.isclose(known.get("seconds", math.nan), seconds, rel_tol=SAME):
+            result = evaluate(Agent.load(path), episodes, processes=0)
+            known = {"steps": steps, "seconds": seconds, "mean": result.mean, "std": result.std}
+            known["falls"] = result.fell.mean()
+        rows.append(known)
+        content = _csv(rows)
+        write(place, lambda file, content=content: file.write(content))
     return place
 
 
@@ -181,7 +188,9 @@ def _place(run: Path, folder: Path | None, name: str | None = None) -> Path:
 
 def _read(path: Path) -> Record:
     rows, agent = _rows(path.with_suffix(".csv")), Agent.load(path)
-    if agent.about["steps"] != rows[-1]["steps"]:
+    steps, seconds = rows[-1]["steps"], rows[-1]["seconds"]
+    same = math.isclose(agent.about["seconds"], seconds, rel_tol=SAME)
+    if agent.about["steps"] != steps or not same:
         raise ValueError(f"the curve beside {path} is another run's: keep that run again")
     checkpoints = path.with_suffix(".checkpoints.csv")
     judged = {

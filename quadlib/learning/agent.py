@@ -25,6 +25,7 @@ FORMAT = "quadlib agent 1"
 CLIP = 10.0  # standard deviations, on normalized observations
 EPSILON = 1e-8  # as in SB3's VecNormalize
 MAX_FILE_BYTES = 200_000_000  # our agents have 0.1 MB
+MAX_ABOUT = 1_000_000  # characters; ours have 2,000
 
 ACTOR, CRITIC = "actor", "critic"
 
@@ -132,9 +133,10 @@ class Agent:
                 if header.get("format") != FORMAT:
                     raise ValueError(f"its format is {header.get('format')!r}, not {FORMAT!r}")
                 arrays = {name: file.get_tensor(name) for name in file.keys()}
+            if len(header["about"]) > MAX_ABOUT:
+                raise ValueError(f"it says more than {MAX_ABOUT:,} characters about itself")
             about = json.loads(header["about"])
-            if not isinstance(about, dict):
-                raise ValueError("what it says about itself is not a JSON object")
+            _check_about(about)
             return cls(arrays, about)
         except Exception as error:  # whatever a stranger made of it
             raise ValueError(f"{path} cannot be read as an agent: {error}") from error
@@ -203,6 +205,26 @@ def _forward(arrays: Mapping[str, np.ndarray], network: str, x: np.ndarray) -> n
     for hidden_weight, hidden_bias in hidden:
         x = np.tanh(x @ hidden_weight.T + hidden_bias)
     return (x @ weight.T + bias)[..., 0, :]
+
+
+def _check_about(about: Any) -> None:
+    """ValueError where it is not of the kind that a training writes."""
+    if not isinstance(about, dict):
+        raise ValueError("what it says about itself is not a JSON object")
+    lineage = about.get("lineage") or []
+    if not isinstance(about.get("env", ""), str):
+        raise ValueError("its env is not a text")
+    if not isinstance(about.get("steps", 0), int | float):
+        raise ValueError("its steps are not a number")
+    if not (isinstance(lineage, list) and all(_is_ancestor(entry) for entry in lineage)):
+        raise ValueError("its lineage is not a list of ancestors with their parts and steps")
+
+
+def _is_ancestor(entry: Any) -> bool:
+    if not isinstance(entry, dict):
+        return False
+    parts, steps = entry.get("parts"), entry.get("steps", 0)
+    return isinstance(parts, list) and (steps is None or isinstance(steps, int | float))
 
 
 def _checked(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -1,8 +1,8 @@
 """Objects in worker processes.
 
 Workers are plain subprocesses that talk over their standard input and output. They need no
-`__main__` guard, hold functions defined in a notebook cell (cloudpickle), and end with the pipe,
-however the parent ends.
+`__main__` guard, hold functions defined in a notebook cell (cloudpickle), and end with the parent,
+however it ends.
 """
 
 import contextlib
@@ -11,6 +11,8 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -65,7 +67,7 @@ class Pool:
         for process in self._processes:
             try:
                 answers.append(pickle.load(process.stdout))
-            except EOFError:
+            except (EOFError, pickle.UnpicklingError):  # before its answer, or within
                 raise RuntimeError(
                     f"a worker process ended by itself (exit code {process.wait()}); "
                     "is the machine out of memory?"
@@ -112,7 +114,8 @@ def _start() -> subprocess.Popen:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
     return subprocess.Popen(
-        [sys.executable, "-c", "from quadlib.learning.pool import serve; serve()"],
+        # -P: the current folder is searched only where it is in our own path.
+        [sys.executable, "-P", "-c", "from quadlib.learning.pool import serve; serve()"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment,
     )  # fmt: skip
 
@@ -128,6 +131,7 @@ def _send(process: subprocess.Popen, message: Any) -> None:
 def serve() -> None:
     """What a worker process does: make one object, then answer method calls until the pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the stop button is the parent's business
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # prints, Bullet's among them, must not get between the answers
     made = None
@@ -142,10 +146,18 @@ def serve() -> None:
                 made, answer = what(*arguments), None
             else:
                 answer = getattr(made, what)(*arguments)
+            answer = pickle.dumps(answer)
         except Exception as error:
-            answer = _portable(error)
-        answers.write(pickle.dumps(answer))
+            answer = pickle.dumps(_portable(error))
+        answers.write(answer)
         answers.flush()
+
+
+def _end_with(parent: int) -> None:
+    """A killed parent closes the pipe, but in the middle of a long call nobody reads it."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
 
 
 def _portable(error: Exception) -> Exception:

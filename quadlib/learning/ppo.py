@@ -123,7 +123,7 @@ class SB2ValueClippingPPO(PPOWithOwnLoss):
     """PPO as Stable-Baselines 2 computes it with `cliprange_vf=0`, which SB3 refuses.
 
     There the clipped prediction is the old value itself, and the loss takes the larger of the two
-    errors: the critic learns only where it has become worse than it was.
+    errors: the critic learns only where it has become worse than it was. (SB2 halves the loss.)
     """
 
     def value_loss(self, values: torch.Tensor, batch: RolloutBufferSamples) -> torch.Tensor:

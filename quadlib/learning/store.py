@@ -60,9 +60,15 @@ class Store:
             raise ValueError(
                 f"another process trains in {self.folder}: wait, stop it, or choose another folder"
             ) from None
-        if not self.state.exists():
-            text = json.dumps(self.plan, indent=1).encode()
-            write(self.about, lambda file: file.write(text))
+        try:
+            for left in self.folder.glob(UNFINISHED + "*"):  # by a process that was killed
+                left.unlink()
+            if not self.state.exists():
+                text = json.dumps(self.plan, indent=1).encode()
+                write(self.about, lambda file: file.write(text))
+        except BaseException:
+            self._lock.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -103,9 +109,18 @@ class Store:
         write(self.state, lambda file: file.write(tensors))
 
     def restore(self, trainer: Any) -> None:
-        """Go on from the last checkpoint, if there is one."""
+        """Go on from the last checkpoint, if there is one. ValueError where it is damaged."""
         if not self.state.exists():
             return
+        try:
+            self._restore(trainer)
+        except Exception as error:
+            raise ValueError(
+                f"{self.state} or {self.curve.name} beside it is damaged ({error}): choose another "
+                "folder. The agents in this one can still be loaded."
+            ) from error
+
+    def _restore(self, trainer: Any) -> None:
         with safe_open(self.state, framework="pt") as file:
             header = file.metadata()
             _restore_state(trainer.model, {name: file.get_tensor(name) for name in file.keys()})
@@ -118,6 +133,8 @@ class Store:
             rows = ({k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file))
             rows = [{**row, "steps": int(row["steps"])} for row in rows]
         trainer.rows = [row for row in rows if row["steps"] <= trainer.steps]
+        if not trainer.rows or trainer.rows[-1]["steps"] != trainer.steps:
+            raise ValueError(f"no row of {trainer.steps:,} steps in the curve")
         trainer.agent = agent_of(trainer.model.policy, trainer.plan).with_about(
             steps=trainer.steps, seconds=trainer.seconds
         )

@@ -1,12 +1,13 @@
 """train(): from an untrained policy to an agent, with a folder that survives being killed."""
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,6 +100,9 @@ def train(
     started = time.perf_counter()
     if steps is None and seconds is None:
         raise ValueError("give steps=…, seconds=… or both, or the training never ends")
+    for name, limit in (("steps", steps), ("seconds", seconds)):
+        if limit is not None and not (isinstance(limit, Real) and 0 <= limit < math.inf):
+            raise ValueError(f"{name} is a number from 0 on, not {limit!r}")
     if not (isinstance(seed, Integral) and 0 <= seed < 2**32):
         raise ValueError(f"seed is a whole number from 0 to {2**32 - 1:,}, not {seed!r}")
     seed = int(seed)  # NumPy's integers are no seeds for Python
@@ -183,12 +187,15 @@ class _Trainer:
         # stored generators.
         set_random_seed((self.seed * 1_000_003 + self.updates) % 2**32)
         rollout = self.workers.play(self.agent, settings.n_steps, self.updates)
-        first = settings.normalize_observations and self.normalizer.observation_count == 0
+        # A new policy's actions hardly depend on what it sees, so its first update may already
+        # have the first rollout's statistics. One that was carried over depends on it.
+        fresh = not (self.start and "policy" in self.start.parts)
+        first = settings.normalize_observations and self.normalizer.observation_count == 0 and fresh
         if first:
             self.normalizer.see_observations(rollout.observations)
-        collect(model, rollout, settings)
-        model.num_timesteps += rollout.rewards.size
         try:
+            collect(model, rollout, settings)
+            model.num_timesteps += rollout.rewards.size
             with self.start.during(self.updates, model.policy) if self.start else nullcontext():
                 model.train()
             # New statistics count from the next rollout on: within an update, the policy that is

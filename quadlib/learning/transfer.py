@@ -112,7 +112,7 @@ class Start:
         for parent in reversed(about.get("lineage") or []):
             if part not in parent["parts"]:
                 break
-            steps += parent["steps"] or 0
+            steps += parent.get("steps") or 0
         return steps
 
     def _check(self, plan: dict[str, Any]) -> None:

@@ -68,7 +68,10 @@ class Player:
         self._returns, self._lengths = np.zeros(len(self.envs)), np.zeros(len(self.envs), int)
 
     def play(self, agent: Agent, steps: int, round_number: int) -> Rollout:
-        """Play `steps` steps in each environment, going on where the last round stopped."""
+        """Play `steps` steps in each environment, going on where the last round stopped.
+
+        Raises ValueError where an environment returns nan or infinity.
+        """
         if self._observations is None:
             self._restart(round_number)
         count, size = len(self.envs), len(agent.arrays["log_std"])
@@ -90,6 +93,11 @@ class Player:
             clipped = actions[t].clip(-1.0, 1.0)
             for i, env in enumerate(self.envs):
                 observation, reward, ended, cut, info = env.step(clipped[i])
+                if not (np.isfinite(observation).all() and np.isfinite(reward)):
+                    raise ValueError(
+                        f"environment {self.numbers[i]} returned something that is no finite "
+                        f"number: reward {reward}, observation {observation}"
+                    )
                 rewards[t, i] = reward
                 self._returns[i] += reward
                 self._lengths[i] += 1
