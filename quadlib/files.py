@@ -1,12 +1,15 @@
 """Files that are whole or not there, and files that one process holds."""
 
 import contextlib
+import errno
 import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
+# What a file system says that knows no locks, as some that are mounted over a network.
+NO_LOCKS = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOLCK)
 UNFINISHED = ".unfinished-"  # begins the name of a file that a killed process leaves behind
 
 
@@ -35,6 +38,8 @@ def write(path: str | os.PathLike, write_to: Callable[[BinaryIO], object]) -> Pa
 def lock(path: str | os.PathLike) -> TextIO:
     """An open file that no other process can lock before it is closed, or the process ends.
 
+    Where the file system knows no locks, nobody is kept out.
+
     Raises BlockingIOError where another one has it.
     """
     import fcntl
@@ -42,7 +47,8 @@ def lock(path: str | os.PathLike) -> TextIO:
     file = open(path, "w")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            file.close()
+            raise
     return file

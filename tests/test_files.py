@@ -1,5 +1,6 @@
 """Files are whole or not there, whatever goes wrong while they are written; locks are held."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -88,3 +89,20 @@ def test_a_folder_that_cannot_be_is_an_error_of_the_system(tmp_path):
     with pytest.raises(OSError):
         write(file / "below", lambda file: file.write(b"new"))
     assert file.read_bytes() == b"old"
+
+
+def test_where_there_are_no_locks_nobody_is_kept_out(tmp_path, monkeypatch):
+    """As on a drive that is mounted over a network. Other errors come out."""
+    import fcntl
+
+    def refuse(number):
+        def flock(*_):
+            raise OSError(number, "flock")
+
+        monkeypatch.setattr(fcntl, "flock", flock)
+
+    refuse(errno.EOPNOTSUPP)
+    lock(tmp_path / "lock").close()
+    refuse(errno.EIO)
+    with pytest.raises(OSError, match="flock"):
+        lock(tmp_path / "lock")

@@ -105,7 +105,7 @@ class Player:
                 if self._starts[i]:
                     number = self.numbers[i]
                     if not ended:
-                        truncated.append((t, number, observation))
+                        truncated.append((t, number, np.array(observation)))
                     episodes.append(self._finish(i, t, info))
                     observation, _ = env.reset()
                 self._observations[i] = observation
