@@ -43,7 +43,7 @@ bench: $(VENV)/.installed  ## measure speed, printed as ratios
 	@set -e; for script in tests/bench/bench_*.py; do $(PY) $$script; done
 
 judge: $(VENV)/.installed  ## an agent in pybullet_envs' own Minitaur (make judge AGENT=file.safetensors)
-	$(PY) tests/judge/judge.py $(JUDGE_ARGS) $(AGENT)
+	$(PY) tests/judge/judge.py $(AGENT) $(JUDGE_ARGS)
 
 links: $(VENV)/.installed  ## point all links at your fork (make links REPO=owner/name BRANCH=main)
 	$(PY) web/links.py '$(REPO)' '$(or $(BRANCH),main)'

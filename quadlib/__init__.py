@@ -40,7 +40,12 @@ def __dir__() -> list[str]:
 def make(env: str = "MinitaurIdeal", **options) -> gymnasium.Env:
     """`gymnasium.make` that also takes the short names "Minitaur" and "MinitaurIdeal"."""
     ours = f"quadlib/{env}-v0"
-    return gymnasium.make(ours if ours in gymnasium.registry else env, **options)
+    name = ours if ours in gymnasium.registry else env
+    if name.startswith("quadlib/"):  # Gymnasium's limit and the environment's own are one
+        limits = [options[each] for each in ("max_steps", "max_episode_steps") if each in options]
+        if limits and limits[0] != -1:  # Gymnasium's word for none
+            options = {"max_steps": limits[0], "max_episode_steps": limits[0], **options}
+    return gymnasium.make(name, **options)
 
 
 for _name, _preset in (("Minitaur", "slides"), ("MinitaurIdeal", "ideal")):

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from quadlib.functions import INSTALLED
+
 BUDGETS = ("ci", "lecture", "full")
 
 
@@ -68,8 +70,10 @@ def check(
         try:
             result = answer(*given)
         except Exception as error:
-            line = traceback.extract_tb(error.__traceback__)[-1].line or ""
-            lines = [f"✗ {name} stops with {type(error).__name__}: {error}", f"  at    {line}"]
+            lines = [f"✗ {name} stops with {type(error).__name__}: {error}"]
+            frames = traceback.extract_tb(error.__traceback__)
+            own = [frame for frame in frames if not frame.filename.startswith(INSTALLED)]
+            lines += [f"  at    {own[-1].line}"] if own else []
             return Verdict("wrong", _explain(lines, answer, arguments, hint))
         if result is None or result is Ellipsis:
             text = (

@@ -3,16 +3,17 @@
 import dis
 import hashlib
 import os
+import sys
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import is_dataclass
 from functools import partial
 from pathlib import Path, PurePath
-from types import CodeType, FunctionType, MethodType
+from types import CodeType, FunctionType, MethodType, SimpleNamespace
 from typing import Any
 
 # Where installed code stands: it counts by its name alone.
-_INSTALLED = tuple(
+INSTALLED = tuple(
     f"{folder}{os.sep}"
     for folder in (*map(sysconfig.get_path, ("stdlib", "purelib")), Path(__file__).parent)
 )
@@ -66,16 +67,47 @@ def _parts(value: Any) -> tuple:
         case FunctionType():
             closure = [cell.cell_contents for cell in value.__closure__ or ()]
             own = value.__defaults__, value.__kwdefaults__, closure
-            if value.__code__.co_filename.startswith(_INSTALLED):
+            if value.__code__.co_filename.startswith(INSTALLED):
                 return own
             used = {k: value.__globals__.get(k) for k in sorted(_globals(value.__code__))}
             return *own, used, value.__code__
         case type():
-            members = (member for _, member in sorted(vars(value).items()))
-            return tuple(member for member in members if isinstance(member, FunctionType))
-    if callable(value) or is_dataclass(value):
-        return type(value), getattr(value, "__dict__", {})
+            kinds = (each for each in value.__mro__ if each is not object)
+            return tuple(part for each in kinds for part in _members(each))
+    kind = type(value)
+    if callable(value) or is_dataclass(value) or not _installed(kind):
+        slots = [_slots(value)] if _slots(value) else []
+        return kind, getattr(value, "__dict__", {}), *slots
     return ()
+
+
+def _members(kind: type) -> Iterator:
+    """Methods, and the numbers and texts that stand in a class."""
+    given = getattr(kind, "__dataclass_fields__", {})  # each object has its own
+    for name, member in sorted(vars(kind).items()):
+        if isinstance(member, property):
+            yield from (each for each in (member.fget, member.fset) if each)
+        elif isinstance(member, (staticmethod, classmethod)):
+            yield member.__func__
+        elif isinstance(member, FunctionType):
+            yield member
+        elif not (name.startswith("__") or name in given or _installed(kind)):
+            yield name, member
+
+
+def _slots(value: Any) -> dict[str, Any]:
+    names = (vars(each).get("__slots__", ()) for each in type(value).__mro__)
+    names = [n for some in names for n in ([some] if isinstance(some, str) else some)]
+    names = [n for n in names if not n.startswith("__") and hasattr(value, n)]
+    return {name: getattr(value, name) for name in names}
+
+
+def _installed(kind: type) -> bool:
+    """Is it Python's, a library's or the course's own, and no student's class?"""
+    if kind is SimpleNamespace or kind.__module__ == "__main__":
+        return False
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    return file is None or file.startswith(INSTALLED)
 
 
 def _globals(code: CodeType) -> set[str]:

@@ -70,6 +70,11 @@ def test_a_wild_training_does_not_move_it():
     assert interquartile_mean([1, 2, 3, 4]) == interquartile_mean([1, 2, 3, 1e9]) == 2.5
 
 
+def test_what_is_not_known_is_not_left_out_as_if_it_were_the_best():
+    scores = np.array([[1.0, 2.0, 3.0, np.nan], [1.0, 2.0, 4.0, 9.0]])
+    np.testing.assert_array_equal(interquartile_mean(scores), [np.nan, 3.0])
+
+
 def test_it_goes_along_the_last_axis():
     np.testing.assert_array_equal(interquartile_mean(np.arange(10.0).reshape(2, 5)), [2.0, 7.0])
 

@@ -106,6 +106,15 @@ def test_tensors_and_tolerance():
     assert verdict.status == "wrong" and "this is list" in verdict.message
 
 
+def test_an_error_within_a_library_is_shown_with_the_students_line():
+    def mean(x):
+        return np.concatenate(x)  # here
+
+    message = course.check(mean, [((1.0,), 1.0)]).message
+    assert "  at    return np.concatenate(x)  # here" in message
+    assert "  at " not in course.check(len, [((1.0,), 1.0)]).message, "no line of a student's"
+
+
 def test_an_answer_that_changes_its_input_is_judged_on_fresh_ones():
     def double(values):
         values *= 2

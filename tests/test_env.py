@@ -1,7 +1,9 @@
 """The environment: the recorded gaits, the same bits again, its spaces, endings and variations."""
 
+import copy
 import hashlib
 import os
+import pickle
 import platform
 import random
 import subprocess
@@ -379,6 +381,39 @@ def test_what_is_no_action_is_refused(ideal, action, complaint):
     ideal.reset()
     with pytest.raises(ValueError, match=complaint):
         ideal.unwrapped.step(action)
+
+
+def test_a_reward_cannot_change_the_next_steps_past():
+    def meddles(step):
+        difference = step.action
+        difference -= step.previous_action
+        return 0.0
+
+    env = make(reward=meddles)
+    env.reset()
+    with pytest.raises(RewardError, match="meddles stopped at step 0.*\n.*read-only"):
+        env.step(np.ones(8))
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
+def test_a_copy_has_a_world_of_its_own(copied):
+    env = make("Minitaur", variations={"base_mass": 1.1}).unwrapped
+    observation, _ = env.reset(seed=0)
+    other = copied(env)
+    assert other.robot.client != env.robot.client and other.variations == env.variations
+    np.testing.assert_array_equal(other.reset(seed=0)[0], observation)
+    seen = env.step(ZERO)[0]
+    np.testing.assert_array_equal(other.step(ZERO)[0], seen)
+
+
+@pytest.mark.parametrize("name", ["max_steps", "max_episode_steps"])
+def test_one_limit_is_both(name):
+    env = quadlib.make("MinitaurIdeal", **{name: 3})
+    env.reset()
+    ends = [env.step(ZERO) for _ in range(3)]
+    assert [end[3] for end in ends] == [False, False, True]
+    assert "episode_terms" in ends[-1][4]
+    assert quadlib.make("MinitaurIdeal", max_steps=np.int64(1100)).spec.max_episode_steps == 1100
 
 
 def test_an_action_is_clipped_to_its_space(ideal):

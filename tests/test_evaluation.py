@@ -122,6 +122,16 @@ def test_an_evaluation_needs_an_episode():
         evaluate(Steady(), 0, Scripted)
 
 
+def test_an_environment_itself_is_not_taken():
+    with pytest.raises(TypeError, match="give lambda"):
+        evaluate(Steady(), 1, Scripted())
+
+
+def test_processes_are_counted_from_zero():
+    with pytest.raises(ValueError, match="processes is a number from 0 on"):
+        evaluate(Steady(), 1, Scripted, processes=-1)
+
+
 def test_options_need_an_environment_that_takes_them():
     with pytest.raises(ValueError, match="physics"):
         evaluate(Steady(), 1, Scripted, physics="reference")

@@ -80,6 +80,32 @@ def test_a_class_is_known_by_its_methods():
     assert code_of(one) != code_of(other) and code_of(one()) != code_of(other())
 
 
+CALLED = "    def __call__(self, step): return self.w()"
+CLASSES = {
+    "attribute": "class Reward:\n    w = lambda self: self.n\n    n = WEIGHT\n" + CALLED,
+    "base": "class A:\n    def w(self): return WEIGHT\nclass Reward(A):\n" + CALLED,
+    "static": "class Reward:\n    @staticmethod\n    def w(): return WEIGHT\n" + CALLED,
+    "class": "class Reward:\n    @classmethod\n    def w(cls): return WEIGHT\n" + CALLED,
+    "property": "class Reward:\n    @property\n    def w(self): return lambda: WEIGHT\n" + CALLED,
+    "slots": "class Reward:\n    __slots__ = 'n'\n    w = lambda self: self.n\n"
+    "    def __init__(self): self.n = WEIGHT\n" + CALLED,
+    "namespace": "class W:\n    n = WEIGHT\nReward = lambda: lambda step: W.n",
+    "simple": "from types import SimpleNamespace as N\nW = N(n=WEIGHT)\n"
+    "Reward = lambda: lambda step: W.n",
+}
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_an_edit_of_a_class_is_another_code(kind):
+    """Code of a notebook: there __name__ is "__main__"."""
+    codes = []
+    for weight in (1, 2, 1):
+        variables = {"__name__": "__main__"}
+        exec(CLASSES[kind].replace("WEIGHT", str(weight)), variables)
+        codes.append(code_of(variables["Reward"]()))
+    assert codes[0] == codes[2] != codes[1]
+
+
 def test_the_courses_own_functions_are_known_by_what_they_are_given():
     worlds = [partial(quadlib.make, "Minitaur", variations=Variations(n)) for n in (1.0, 0.9, 0.9)]
     none, some, same = map(code_of, worlds)

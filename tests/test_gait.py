@@ -75,6 +75,15 @@ def test_who_stands_has_no_stride():
     assert "nan" not in text
 
 
+def test_a_leg_that_never_lands_has_no_phase():
+    contacts = marching(GAITS["trot"]).contacts.copy()
+    contacts[:, 2] = False
+    gait = Gait(contacts, distance=1.0, power=10.0, mass=6.0)
+    assert np.isnan(gait.phases).tolist() == [False, False, True, False]
+    assert gait.nearest()[0] == "none" and gait.stride_frequency == pytest.approx(2.5, abs=0.05)
+    assert "2.5 strides/s" in str(gait) and "no gait" in str(gait)
+
+
 def test_a_gait_reads_as_a_sentence():
     text = str(marching(GAITS["trot"]))
     assert text.startswith("0.50 m/s, 2.5 strides/s of 0.20 m") and "nearest to a trot" in text
@@ -102,5 +111,5 @@ def test_hopping_is_a_pronk():
 
 
 def test_a_fall_is_no_gait():
-    with pytest.raises(ValueError, match="ended before 3 s: too early for a gait"):
+    with pytest.raises(ValueError, match="s are left after the first 2 s.* did it fall"):
         observe(lambda _: np.array([1, -1, 1, -1, -1, 1, -1, 1.0]), "MinitaurIdeal")

@@ -89,6 +89,7 @@ def returns(value):
         ({"a": None}, "None for 'a'", "return"),
         ({"legs": np.zeros(4)}, "an array of shape (4,) for 'legs'", ".sum()"),
         ({"a": 1e308, "b": 1e308}, "inf for 'the sum'", "overflow"),
+        (10**400, "1000000", "overflow"),
     ],
 )  # fmt: skip
 def test_a_bad_value_is_explained(value, shown, advice):
@@ -117,6 +118,24 @@ def test_an_exception_is_named_with_its_line():
     assert text.startswith("divides stopped at step 7, line ")
     assert "return 1 / (step.dx - step.dx)" in text
     assert "\nZeroDivisionError: " in text
+
+
+def test_a_partial_and_an_object_are_named_with_their_line():
+    def divides(step, by):
+        return step.dx / by
+
+    class Divides:
+        def __call__(self, step):
+            return divides(step, 0)
+
+    text = message_of(functools.partial(divides, by=0))
+    assert text.startswith("divides stopped at step 7, line ") and ": return step.dx / by" in text
+    text = message_of(Divides())
+    assert text.startswith("Divides stopped at step 7, line ") and ": return step.dx / by" in text
+
+
+def test_true_is_a_number_numpys_too():
+    assert evaluate_reward(lambda step: {"on": np.bool_(step.dx > 0)}, make_step(), 0)[0] == 1.0
 
 
 def test_the_line_is_the_students_own_not_the_one_of_a_library():

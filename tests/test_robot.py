@@ -387,3 +387,51 @@ def test_a_robot_may_be_closed_twice_and_takes_nobody_elses_world_with_it():
     del closed
     gc.collect()
     assert pybullet.isConnected(other.client)
+
+
+def test_a_closed_robot_moves_nobody_elses(fast):
+    """PyBullet gives the number of a world that is gone to the next one."""
+    gone = Robot()
+    gone.reset()
+    gone.close()
+    other = Robot()
+    other.reset()
+    before = other.reading.copy()
+    with pytest.raises(pybullet.error, match="Not connected"):
+        gone.advance([1.0] * 8)
+    with pytest.raises(RuntimeError, match="closed: make a new one"):
+        gone.reset()
+    other._read()
+    np.testing.assert_array_equal(other.reading, before)
+    other.close()
+
+
+def test_a_world_that_was_not_completed_is_built_again(monkeypatch):
+    """As when the stop button comes between the legs and the first standing."""
+    robot, whole = Robot(), Robot()
+    with monkeypatch.context() as patch:
+        patch.setattr(Robot, "_settle", lambda self: (_ for _ in ()).throw(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            robot.reset()
+    for each in (robot, whole):
+        each.reset()
+    np.testing.assert_array_equal(robot.reading, whole.reading)
+    robot.close()
+    whole.close()
+
+
+def test_robots_are_loaded_one_at_a_time():
+    """Two threads at once would leave nothing to print to."""
+    code = """
+from concurrent.futures import ThreadPoolExecutor
+from quadlib.world.robot import Robot
+def load(_):
+    robot = Robot()
+    robot.reset()
+    robot.close()
+with ThreadPoolExecutor(4) as pool:
+    list(pool.map(load, range(12)))
+print("still here", flush=True)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "still here\n"

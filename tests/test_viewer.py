@@ -187,6 +187,29 @@ def test_foreign_and_damaged_files_are_refused_with_a_reason(trot, tmp_path):
         Recording.load(tmp_path / "none.npz")
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"label": 5}, {"env_id": None}, {"fell": "no"}, {"kind": "cone"}, {"link": True},
+        {"size": ("a",)}, {"rgba": (np.nan, 0, 0, 1)}, {"mesh": 3}, {"position": (0, 0)},
+    ],
+)  # fmt: skip
+def test_what_a_stranger_says_has_to_be_of_its_kind(trot, tmp_path, changes):
+    if changes.keys() & {"label", "env_id", "fell"}:
+        changed = replace(trot, **changes)
+    else:
+        changed = replace(trot, shapes=(*trot.shapes[:-1], replace(trot.shapes[-1], **changes)))
+    with pytest.raises(ValueError, match="another kind|a shape is not"):
+        Recording.load(changed.save(tmp_path / "file.npz"))
+
+
+def test_a_dot_in_a_name_is_no_suffix(trot, tmp_path):
+    for name in ("speed_1.5", "speed_1.6", "speed.npz"):
+        trot.save(tmp_path / name)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["speed.npz", "speed_1.5.npz", "speed_1.6.npz"]
+
+
 def test_a_file_that_unpacks_into_something_huge_is_refused(trot, tmp_path):
     path = trot.save(tmp_path / "bomb.npz")
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:

@@ -52,9 +52,10 @@ def interquartile_mean(scores: np.ndarray) -> np.ndarray:
     One wild training cannot move it as it moves the mean, and it uses more than the median does
     (Agarwal et al. 2021, section 4.3). With fewer than 4 scores it is the mean.
     """
-    scores = np.sort(np.asarray(scores, float), axis=-1)
+    scores = np.sort(np.asarray(scores, float), axis=-1)  # nan comes last
     cut = scores.shape[-1] // 4
-    return scores[..., cut : scores.shape[-1] - cut].mean(axis=-1)
+    middle = scores[..., cut : scores.shape[-1] - cut].mean(axis=-1)
+    return np.where(np.isnan(scores[..., -1]), np.nan, middle)
 
 
 def stratified_interval(

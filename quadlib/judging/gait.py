@@ -74,17 +74,21 @@ class Gait:
 
     @property
     def phases(self) -> np.ndarray:
-        """(4,) share of a stride by which each leg's contact comes after the front left one's."""
+        """(4,) share of a stride by which each leg's contact comes after the front left one's.
+
+        nan of a leg that is always on the ground, or never; of all where that is the front left.
+        """
         _, spectrum = self._spectrum()
         if not spectrum.any():
             return np.full(4, np.nan)
-        angles = np.angle(spectrum[_strongest(spectrum)])
+        rhythm = spectrum[_strongest(spectrum)]
+        angles = np.where(np.abs(rhythm) > 0, np.angle(rhythm), np.nan)
         return (angles[0] - angles) / (2 * np.pi) % 1.0
 
     def nearest(self) -> tuple[str, float]:
         """The pure gait that is nearest, and how far away it is: mean over legs, in strides.
 
-        ("none", nan) without a stride.
+        ("none", nan) without a stride of all four legs.
         """
         if np.isnan(self.phases).any():
             return "none", np.nan
@@ -96,9 +100,10 @@ class Gait:
         name, away = self.nearest()
         duty = " ".join(f"{each:.0%}" for each in self.duty_factors)
         strides, nearest = "no strides", "no gait"
-        if name != "none":
+        if not np.isnan(self.stride_frequency):
             length = self.speed / self.stride_frequency
             strides = f"{self.stride_frequency:.1f} strides/s of {length:.2f} m"
+        if name != "none":
             nearest = f"nearest to a {name} ({away:.2f} strides away)"
         return (
             f"{self.speed:.2f} m/s, {strides}, on the ground FL BL FR BR {duty}, in the "
@@ -153,7 +158,10 @@ def observe(
         world.close()
     steps = steps[round(skip / CONTROL_STEP) :]
     if len(steps) * CONTROL_STEP < 1.0:
-        raise ValueError(f"the episode ended before {skip + 1:.0f} s: too early for a gait")
+        raise ValueError(
+            f"{len(steps) * CONTROL_STEP:.2f} s are left after the first {skip:g} s, and a gait "
+            "needs a second: did it fall, or is seconds=… too short?"
+        )
     return Gait(
         contacts=np.array([step.contacts for step in steps]),
         distance=sum(step.dx for step in steps),

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import zipfile
 from collections.abc import Callable, Sequence
@@ -23,6 +24,14 @@ MAX_FILE_BYTES = 200_000_000  # unpacked; 10 s take 0.3 MB
 MAX_WORDS_BYTES = 4_000_000  # of them what is said in words; ours have 20,000
 FRAME_TIME = 0.02  # s between two frames of a recording
 _ARRAYS = ("time", "poses", "feet", "contacts", "reward")
+
+
+KINDS = {
+    pybullet.GEOM_BOX: "box",
+    pybullet.GEOM_SPHERE: "sphere",
+    pybullet.GEOM_CYLINDER: "cylinder",
+    pybullet.GEOM_MESH: "mesh",
+}
 
 
 @dataclass(frozen=True)
@@ -72,7 +81,9 @@ class Recording:
             "fell": self.fell,
         }
         arrays = {name: getattr(self, name) for name in _ARRAYS}
-        path = Path(path).with_suffix(".npz")
+        path = Path(path)
+        if path.suffix != ".npz":  # what follows the dot of "speed_1.5" is no suffix
+            path = path.with_name(path.name + ".npz")
         return write(path, lambda f: np.savez_compressed(f, about=json.dumps(words), **arrays))
 
     @classmethod
@@ -121,8 +132,31 @@ def _check(recording: Recording) -> None:
             raise ValueError(f"{name} holds NaN or infinity")
     if frames < 2 or np.any(np.diff(recording.time) <= 0):
         raise ValueError("time must increase over at least two frames")
+    words = isinstance(recording.label, str) and isinstance(recording.env_id, str)
+    if not (words and isinstance(recording.fell, bool)):
+        raise ValueError("label, env_id or fell are of another kind")
+    if not all(_is_shape(shape) for shape in recording.shapes):
+        raise ValueError("a shape is not what read_shapes would have read")
     if any(not -1 <= shape.link < bodies - 1 for shape in recording.shapes):
         raise ValueError("a shape belongs to a link without poses")
+
+
+def _is_shape(shape: Shape) -> bool:
+    rows = {"position": 3, "size": 3, "quaternion": 4, "rgba": 4}
+    return (
+        shape.kind in KINDS.values()
+        and type(shape.link) is int
+        and isinstance(shape.mesh, str)
+        and all(_are_numbers(getattr(shape, name), n) for name, n in rows.items())
+    )
+
+
+def _are_numbers(row: Any, count: int) -> bool:
+    return (
+        isinstance(row, tuple)
+        and len(row) == count
+        and all(type(each) in (int, float) and math.isfinite(each) for each in row)
+    )
 
 
 # ---- reading the simulated robot -----------------------------------------------------------------
@@ -130,22 +164,16 @@ def _check(recording: Recording) -> None:
 
 def read_shapes(client: int, body: int) -> tuple[Shape, ...]:
     """Every visible shape of a loaded robot, base and links."""
-    kinds = {
-        pybullet.GEOM_BOX: "box",
-        pybullet.GEOM_SPHERE: "sphere",
-        pybullet.GEOM_CYLINDER: "cylinder",
-        pybullet.GEOM_MESH: "mesh",
-    }
     shapes = []
     for data in pybullet.getVisualShapeData(body, physicsClientId=client):
         _, link, kind, size, mesh, position, quaternion, rgba = data[:8]
-        if kind not in kinds:
+        if kind not in KINDS:
             raise ValueError(
                 f"link {link} has a visual shape of a kind that cannot be replayed; "
                 f"use boxes, spheres, cylinders or .obj meshes"
             )
         file = os.path.relpath(mesh.decode(), pybullet_data.getDataPath()) if mesh else ""
-        shapes.append(Shape(link, kinds[kind], size, position, quaternion, rgba, file))
+        shapes.append(Shape(link, KINDS[kind], size, position, quaternion, rgba, file))
     return tuple(shapes)
 
 

@@ -172,6 +172,11 @@ def world_for(
             names = ", ".join(options)
             raise ValueError(f"give {names} to the environment that your function makes")
         return env
+    if not (env is None or isinstance(env, str)):
+        raise TypeError(
+            f"env= is an id such as 'MinitaurIdeal' or a function that makes an environment, not "
+            f"{env!r}: give lambda: …"
+        )
     if env is not None and ":" not in env and not _registered(env):
         raise ValueError(
             f"the environment {env!r} is not registered: give env= an id such as 'MinitaurIdeal', "

@@ -97,6 +97,8 @@ def shared(
     numbers: Sequence[int], processes: int | None
 ) -> tuple[type[Pool] | type[Here], list[list[int]]]:
     """What runs in so many processes, by default one per core, and each one's share of numbers."""
+    if processes is not None and processes < 0:
+        raise ValueError(f"processes is a number from 0 on, or None: one per core; not {processes}")
     kind = Here if processes == 0 else Pool
     count = 1 if processes == 0 else min(processes or available_cores(), len(numbers))
     return kind, [part.tolist() for part in np.array_split(numbers, count)]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any
 
 import gymnasium
@@ -44,7 +45,7 @@ def motor_model(action: np.ndarray) -> list[float]:
 ACTION_MODELS = {"leg": leg_model, "motor": motor_model}
 
 
-class MinitaurEnv(gymnasium.Env):
+class MinitaurEnv(gymnasium.Env, gymnasium.utils.EzPickle):
     """A Minitaur that is paid for moving forward and pays for its motors' effort.
 
     ## Action
@@ -59,7 +60,8 @@ class MinitaurEnv(gymnasium.Env):
 
     ## Observation
     `Box(28,)`, float64, in the order of the motors front left L, R · back left · front right ·
-    back right. Delayed and noisy where the variations say so.
+    back right. Delayed and noisy where the variations say so. Cut at the bounds and a hundredth
+    more. (MinitaurBulletEnv has the same bounds and does not cut: a motor may turn beyond π.)
 
     | index | meaning | unit | bound |
     | --- | --- | --- | --- |
@@ -91,8 +93,8 @@ class MinitaurEnv(gymnasium.Env):
         variations: values and ranges by name (see Variations) that replace the preset's.
         reward: the reward function.
         action_model: "leg" or "motor".
-        max_steps: length of an episode. With `gymnasium.make` give `max_episode_steps` as well
-            to go beyond 1000.
+        max_steps: length of an episode. (With `gymnasium.make` give `max_episode_steps` as well;
+            `quadlib.make` does.)
         render_mode: None or "rgb_array".
         width, height: of the picture in pixels.
     """
@@ -111,11 +113,17 @@ class MinitaurEnv(gymnasium.Env):
         width: int = 480,
         height: int = 360,
     ) -> None:
+        # A copy, or what comes out of a pickle, is made anew with a world of its own.
+        gymnasium.utils.EzPickle.__init__(
+            self, physics, preset, variations, reward, action_model, max_steps, render_mode,
+            width, height,
+        )  # fmt: skip
         if reward is not None and not callable(reward):
             raise TypeError(f"reward is a function of a step, not {reward!r}")
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ValueError(f'render_mode is None or "rgb_array", not {render_mode!r}')
-        if not (isinstance(max_steps, int) and max_steps > 0):
+        whole = isinstance(max_steps, Integral) and not isinstance(max_steps, bool)
+        if not (whole and max_steps > 0):
             raise ValueError(f"max_steps is a positive whole number, not {max_steps!r}")
         self.physics = physics
         self.variations = _choose(VARIATIONS, preset, "preset").updated(variations)
@@ -185,7 +193,9 @@ class MinitaurEnv(gymnasium.Env):
             raise ValueError(f"an action has shape (8,), not {action.shape}")
         if not math.isfinite(action.sum()):
             raise ValueError(f"an action is made of finite numbers, not {action}")
-        return np.minimum(np.maximum(action, -1.0), 1.0)
+        action = np.minimum(np.maximum(action, -1.0), 1.0)
+        action.flags.writeable = False  # a reward that changed it would change the next step's too
+        return action
 
     def _observe(self) -> np.ndarray:
         observation = np.array(self.robot.history.delayed(self.episode.latency))

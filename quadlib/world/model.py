@@ -5,16 +5,24 @@ import ctypes
 import os
 import sys
 import tempfile
+import threading
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
+_ONE_AT_A_TIME = threading.Lock()  # a second thread would take the first one's nowhere for stdout
+
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Keep what Bullet prints, from C and past Python, out of the notebook."""
+    with _ONE_AT_A_TIME:
+        yield from _redirected()
+
+
+def _redirected() -> Iterator[None]:
     libc = ctypes.CDLL(None)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()

@@ -6,9 +6,13 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
+from functools import partial
 from numbers import Real
+from typing import Any
 
 import numpy as np
+
+from quadlib.functions import INSTALLED
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,7 +96,7 @@ def evaluate_reward(reward: Reward, step: Step, index: int) -> tuple[float, Term
     terms = value if isinstance(value, Mapping) else {"reward": value}
     total = 0.0
     for name, term in terms.items():
-        if isinstance(term, Real) and math.isfinite(term):
+        if isinstance(term, Real | np.bool_) and _finite(term):
             total += float(term)
             continue
         raise RewardError(_bad_value(reward, name if terms is value else None, term, step, index))
@@ -103,10 +107,19 @@ def evaluate_reward(reward: Reward, step: Step, index: int) -> tuple[float, Term
     return total, {str(name): float(term) for name, term in terms.items()}
 
 
+def _finite(term: Any) -> bool:
+    try:
+        return math.isfinite(term)
+    except OverflowError:  # a whole number that no float can hold
+        return False
+
+
 _EXAMPLE = 'return a number or named numbers, such as {"forward": step.dx}'
 
 
 def _name(reward: Reward) -> str:
+    while isinstance(reward, partial):
+        reward = reward.func
     name = getattr(reward, "__name__", type(reward).__name__)
     return "the reward (a lambda)" if name == "<lambda>" else name
 
@@ -119,7 +132,7 @@ def _suggestion(name: str) -> str:
 def _failure(reward: Reward, error: Exception, index: int) -> str:
     place = ""
     for frame in traceback.extract_tb(error.__traceback__):
-        if frame.filename == getattr(getattr(reward, "__code__", None), "co_filename", None):
+        if not frame.filename.startswith(INSTALLED):
             line = linecache.getline(frame.filename, frame.lineno).strip() or frame.line
             place = f", line {frame.lineno}" + (f": {line}" if line else "")
     kind = type(error).__name__

@@ -81,15 +81,20 @@ class Robot:
     def close(self) -> None:
         """Give the world's memory back."""
         self._disconnect()
+        self.client = -1  # PyBullet gives its number to the next world
 
     def reset(self, variations: Variations = IDEAL) -> None:
         """Put the robot back to its start, standing, with the fixed values of one episode."""
+        if self.client < 0:
+            raise RuntimeError("this robot's world is closed: make a new one")
         if self.physics.rebuild or self._leg_length != variations.leg_length:
+            self._leg_length = None  # the stop button may come before the new world is complete
             self._build(variations.leg_length)
             if not self.physics.rebuild:
                 self._prepare(IDEAL)
                 self._settle()
                 self._settled = pybullet.saveState(self.client), self._widths, self.torques
+            self._leg_length = variations.leg_length
         self._prepare(variations)
         if self.physics.rebuild:
             self._settle()
@@ -203,7 +208,7 @@ class Robot:
         for i in range(-1, len(infos)):
             mass, _, inertia = pybullet.getDynamicsInfo(self.body, i, client)[:3]
             self._links.append((i, i in chassis, mass, inertia))
-        self._leg_length, self._varied = leg_length, False
+        self._varied = False
         self._fold_legs(leg_length)
 
     def _fold_legs(self, leg_length: float) -> None:
