@@ -43,6 +43,8 @@ import nbformat
 import outline
 from nbformat import NotebookNode
 
+from quadlib.files import write
+
 HERE = Path(__file__).parent
 INDEX = "00_index"
 # Of the badges and of the set-up cell. Written by `make links REPO=owner/name BRANCH=main`.
@@ -110,7 +112,8 @@ def generate(name: str, solved: bool) -> NotebookNode:
     for cell in (title, *rest):
         if cell.cell_type == "markdown" and "{{course}}" in cell.source:
             cell.source = cell.source.replace("{{course}}", course_map())
-    title.source = f"{heading}{' · solutions' * solved}\n\n{BADGES.format(name=name)}\n{text}"
+    badges = BADGES.format(name="solutions/" * solved + name)
+    title.source = f"{heading}{' · solutions' * solved}\n\n{badges}\n{text}"
     setup = nbformat.v4.new_code_cell(SETUP, metadata={"tags": ["setup"]})
     cells = [title, setup, *(cell for cell in rest if "wrong-answer" not in tags(cell))]
     seen: dict[str, int] = {}
@@ -206,7 +209,8 @@ def main() -> int:
             else:
                 keep_outputs(notebook, path)
             path.parent.mkdir(exist_ok=True)
-            nbformat.write(notebook, path)
+            text = nbformat.writes(notebook).rstrip("\n") + "\n"
+            write(path, lambda file, text=text: file.write(text.encode()))  # whole, or as it was
             print(path.relative_to(HERE))
     return 0
 

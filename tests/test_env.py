@@ -397,7 +397,7 @@ def test_a_reward_cannot_change_the_next_steps_past():
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
 def test_a_copy_has_a_world_of_its_own(copied):
-    env = make("Minitaur", variations={"base_mass": 1.1}).unwrapped
+    env = quadlib.make("Minitaur", variations={"base_mass": 1.1}).unwrapped
     observation, _ = env.reset(seed=0)
     other = copied(env)
     assert other.robot.client != env.robot.client and other.variations == env.variations
@@ -413,7 +413,7 @@ def test_one_limit_is_both(name):
     ends = [env.step(ZERO) for _ in range(3)]
     assert [end[3] for end in ends] == [False, False, True]
     assert "episode_terms" in ends[-1][4]
-    assert quadlib.make("MinitaurIdeal", max_steps=np.int64(1100)).spec.max_episode_steps == 1100
+    assert quadlib.make("MinitaurIdeal", max_steps=1100).spec.max_episode_steps == 1100
 
 
 def test_an_action_is_clipped_to_its_space(ideal):

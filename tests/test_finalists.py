@@ -1,6 +1,7 @@
 """Finalists: who they are, their trainings with new seeds, and whether the order held."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import optuna
@@ -45,6 +46,27 @@ def test_a_trial_that_failed_is_no_finalist():
 def again_of(tmp_path, client, study, env=Walk, **options):
     given = {"count": 2, "seeds": (7, 8), "folder": tmp_path / "runs", "progress": False, **options}
     return train_again(study, tmp_path / "again.csv", env=env, client=client, **given)
+
+
+def test_strangers_in_the_table_do_not_count(tmp_path):
+    """Rows of another study or of other settings; those of earlier versions have no code."""
+    study, table, asked = study_with([1.0, 3.0]), tmp_path / "again.csv", []
+    rows = f"1,7,{STEPS},111,deadbeef\n5,7,{STEPS},55,deadbeef\n0,7,{STEPS},9,\n"
+    table.write_text("finalist,seed,steps,return,code\n" + rows)
+
+    class Enough(Exception):
+        pass
+
+    def submit(function, algorithm, settings, *_, **__):
+        asked.append(settings["gamma"])
+        raise Enough
+
+    client = SimpleNamespace(cancel=lambda futures: None, submit=submit)
+    with pytest.raises(Enough):
+        again_of(tmp_path, client, study, seeds=(7,))
+    assert asked == [0.91], "trial 1 alone: trial 0 is there"
+    again_of(tmp_path, client, study_with([1.0]), seeds=(7,))
+    assert read_again(table).names == ["0"]
 
 
 def test_finalists_train_with_new_seeds_and_are_measured_as_in_the_study(tmp_path, dask_client):

@@ -56,6 +56,14 @@ def test_live_curve_redraws_seldom_and_in_one_place(monkeypatch, cost, least):
     assert f"<img {len(screen.drawn)}>" in screen.updates[-1][1]
 
 
+def test_a_picture_that_cannot_be_drawn_costs_no_training(monkeypatch):
+    def broken(run):
+        raise RuntimeError("no <LaTeX> here")
+
+    monkeypatch.setattr(live, "_drawn", broken)
+    assert "No picture: RuntimeError: no &lt;LaTeX&gt; here" in live._curve(run_after(2))
+
+
 def test_live_curve_of_a_run_without_an_update_says_so(monkeypatch):
     screen = Screen(monkeypatch)
     live.LiveCurve(steps=100, seconds=None).close(run_after(0, "interrupted"))

@@ -1,6 +1,7 @@
 """The plans of the long runs, and what one command makes of them."""
 
 import re
+import shutil
 import sys
 from functools import partial
 from types import SimpleNamespace
@@ -115,6 +116,25 @@ def test_runs_wait_for_those_that_they_begin_with():
     assert sorted(first + second) == sorted(PLANS)
     assert {"slides_trpo", "trpo"} <= set(first) and {"slides_transfer", "transfer"} <= set(second)
     assert long_runs.rounds(["transfer"]) == [["transfer"]]
+
+
+def test_what_the_package_holds_is_not_trained_again(tiny, monkeypatch, tmp_path):
+    long_runs.run("first", 0)
+    shutil.rmtree(tmp_path / "work")
+    with monkeypatch.context() as patch:
+        patch.setattr(long_runs, "train", lambda *_, **__: pytest.fail("it is kept"))
+        long_runs.run("first", 0)
+    longer = Plan("ppo", 192, 1, SMALL, along={"first_half": 64})
+    monkeypatch.setitem(long_runs.PLANS, "first", longer)
+    long_runs.run("first", 0)
+    (record,) = records.runs("first")
+    assert record.agent.about["steps"] == 192
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_every_plan_is_kept(name):
+    for seed in range(PLANS[name].seeds):
+        assert long_runs.is_kept(name, seed) or not records.paths_of(name), "or is not yet"
 
 
 def test_what_failed_is_not_built_upon(tiny, monkeypatch, capsys):

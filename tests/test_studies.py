@@ -45,6 +45,29 @@ def test_another_study_of_the_same_name_is_refused(tmp_path, change):
     assert fresh(tmp_path / "s.db").user_attrs["plan"] == PLAN
 
 
+def test_a_space_that_was_edited_is_another_study(tmp_path):
+    """Unless the study is of a version that did not write down what the space does."""
+    fresh(tmp_path / "old.db").ask()
+    fresh(tmp_path / "old.db", {**PLAN, "space_code": "1"})
+    fresh(tmp_path / "s.db", {**PLAN, "space_code": "1"}).ask()
+    fresh(tmp_path / "s.db", {**PLAN, "space_code": "1"})
+    with pytest.raises(StudyError, match="its space_code differ"):
+        fresh(tmp_path / "s.db", {**PLAN, "space_code": "2"})
+
+
+def test_a_setting_that_is_asked_for_in_some_trials_only_comes_back(tmp_path):
+    study = fresh(tmp_path / "s.db")
+    for number in range(2):
+        trial = study.ask()
+        trial.suggest_float("gamma", 0.9, 1.0)
+        if number:
+            trial.suggest_int("more", 1, 5)
+        trial.set_user_attr("settings", {})
+        study.tell(trial, float(number))
+    found = load(export(study, tmp_path / "study.json"))
+    assert [set(trial.params) for trial in found.trials] == [{"gamma"}, {"gamma", "more"}]
+
+
 def test_somebody_elses_study_is_refused(tmp_path):
     url = f"sqlite:///{tmp_path}/s.db"
     theirs = optuna.create_study(study_name="a", storage=url, direction="maximize")

@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import distributed
 import optuna
@@ -68,6 +69,26 @@ def test_a_seed_decides_what_is_tried_first(tmp_path, dask_client):
         return [trial.params for trial in study.trials]
 
     assert tried("a", 1) == tried("b", 1) != tried("c", 2)
+
+
+def test_a_trial_that_was_killed_before_it_drew_is_not_drawn_twice():
+    """Killed between asking for a trial and its first suggestion."""
+    study = optuna.create_study(direction="maximize")
+    for number in range(2):
+        trial = tuning._next(study, 9, 0, [])
+        if number == 0:
+            space(trial)
+    begun = [each for each in study.get_trials(deepcopy=False) if each.number == 1]
+    rates = []
+    for _ in range(2):  # the one that was killed, and a new one
+        rates.append(space(tuning._next(study, 9, 0, begun))["learning_rate"])
+    assert rates[0] != rates[1]
+
+
+def test_a_finished_study_needs_no_worker(tmp_path, dask_client):
+    study_of(tmp_path, dask_client, trials=1)
+    nobody = SimpleNamespace(cancel=lambda futures: None)
+    assert len(study_of(tmp_path, nobody, trials=1).trials) == 1
 
 
 def test_settings_of_a_trial_are_what_it_trained_with(tmp_path, dask_client):

@@ -203,6 +203,16 @@ def test_what_a_stranger_says_has_to_be_of_its_kind(trot, tmp_path, changes):
         Recording.load(changed.save(tmp_path / "file.npz"))
 
 
+def test_a_label_may_look_like_a_placeholder(trot):
+    page = replay(replace(trot, label="{{viewer}} {{data}}")).page
+    assert "<title>{{viewer}} {{data}}" in page.replace("&#123;", "{")
+
+
+def test_a_text_is_no_recording():
+    with pytest.raises(TypeError, match="cannot show a str"):
+        replay("first_gait.safetensors")
+
+
 def test_a_dot_in_a_name_is_no_suffix(trot, tmp_path):
     for name in ("speed_1.5", "speed_1.6", "speed.npz"):
         trot.save(tmp_path / name)

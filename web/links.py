@@ -8,6 +8,7 @@ the notebooks again (their outputs stay).
 """
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -77,7 +78,9 @@ def repoint(new: Address, root: Path = ROOT) -> list[Path]:
         if path.is_file():
             text = path.read_text(encoding="utf-8")
             if (after := repointed(text, old, new)) != text:
+                times = path.stat()  # kept: new addresses are no cause to install anew
                 path.write_text(after, encoding="utf-8")
+                os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
                 changed.append(path)
     build = (root / BUILD).read_text(encoding="utf-8")
     after = re.sub(r'^REPOSITORY = ".*"$', f'REPOSITORY = "{new.repo}"', build, flags=re.M)

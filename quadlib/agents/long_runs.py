@@ -16,7 +16,7 @@ from typing import Any
 
 from quadlib.judging import records
 from quadlib.learning.pool import available_cores
-from quadlib.learning.settings import LONG, SLIDES
+from quadlib.learning.settings import LONG, SLIDES, settings_for
 from quadlib.learning.training import train
 from quadlib.learning.transfer import PARTS, transfer
 from quadlib.world.rewards import Reward, Step, Terms
@@ -146,9 +146,25 @@ def jobs(names: list[str]) -> Iterator[tuple[str, int]]:
         yield from ((name, seed) for name in names if seed < PLANS[name].seeds)
 
 
+def is_kept(name: str, seed: int) -> bool:
+    """Does the package hold this training, as its plan says?"""
+    plan = PLANS[name]
+    kept = {each: {path.stem for path in records.paths_of(each)} for each in (name, *plan.along)}
+    if not all(str(seed) in seeds for seeds in kept.values()):
+        return False
+    about = next(each for each in records.runs(name) if each.seed == seed).agent.about
+    return (
+        about["settings"] == settings_for(plan.algorithm, plan.settings).as_dict()
+        and about["steps"] >= plan.steps
+        and about.get("reward") == (plan.reward and plan.reward.__name__)
+    )
+
+
 def run(name: str, seed: int) -> None:
     """Train one, or what is missing of it, and keep its record."""
     plan, folder = PLANS[name], WORK / f"{name}_{seed}"
+    if not folder.exists() and is_kept(name, seed):
+        return  # a fresh clone: nothing is missing
     options = {
         "steps": plan.steps, "env": "Minitaur", "seed": seed, "folder": folder,
         "progress": False, "processes": 0, "reward": plan.reward, **plan.settings,

@@ -1,6 +1,7 @@
 """train(): from an untrained policy to an agent, with a folder that survives being killed."""
 
 import math
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from quadlib.learning.transfer import Start
 
 WINDOW = 20  # episodes in the mean training return
+_UPDATE = threading.RLock()  # the random numbers belong to the whole process
 
 
 @dataclass
@@ -116,9 +118,10 @@ def train(
         one_thread(),
         Workers(make_env, settings.n_envs, seed, processes) as workers,
     ):
-        model = new_model(
-            algorithm, settings, workers.observation_space, workers.action_space, seed
-        )
+        with _UPDATE:
+            model = new_model(
+                algorithm, settings, workers.observation_space, workers.action_space, seed
+            )
         if start:
             start.put_into(model)
         trainer = _Trainer(model, workers, settings, seed, plan, start)
@@ -133,7 +136,8 @@ def train(
                 elif seconds is not None and trainer.would_pass(started + seconds):
                     stopped = "seconds"
                 else:
-                    trainer.update()
+                    with _UPDATE:
+                        trainer.update()
                     if store:
                         store.keep(trainer)
                     if shown:

@@ -87,7 +87,7 @@ def _start(address: str) -> subprocess.Popen:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
     return subprocess.Popen(
-        [sys.executable, "-c", f"from quadlib.search.crew import serve; serve({address!r})"],
+        [sys.executable, "-P", "-c", f"from quadlib.search.crew import serve; serve({address!r})"],
         stdin=subprocess.PIPE, env=environment,
         start_new_session=True,  # Control-C is the caller's business
     )  # fmt: skip

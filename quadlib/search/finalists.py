@@ -4,7 +4,9 @@ A study tries each settings with one seed. The first of a hundred is good, lucky
 """
 
 import csv
+import hashlib
 import io
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,7 @@ import optuna
 import scipy.stats
 
 from quadlib.files import write
-from quadlib.functions import name_of
+from quadlib.functions import code_of, name_of
 from quadlib.judging.comparison import mean_return
 from quadlib.learning.settings import Settings, settings_for
 from quadlib.search.crew import crew, wait_for_some
@@ -96,14 +98,20 @@ def train_again(
         raise ValueError(f"no trial of {study.study_name!r} has come to anything yet")
     if (reward and name_of(reward)) != plan["reward"]:
         raise ValueError(f"the study has the reward {plan['reward']}: give the same")
+    if code_of(reward) != plan.get("reward_code", code_of(reward)):
+        raise ValueError(f"the reward {plan['reward']} is not what it was in the study")
     candidates = {str(k): settings_of(study, k) for k in finalists(study, count)}
     candidates |= {name: dict(settings) for name, settings in (others or {}).items()}
     known_as: dict[Settings, list[str]] = {}
     for name, settings in candidates.items():
         known_as.setdefault(settings_for(plan["algorithm"], settings), []).append(name)
+    codes = {name: _code(plan, each) for name, each in candidates.items()}
     rows = _read(table) if Path(table).exists() else []
-    done = {(row[0], row[1]) for row in rows if row[2] >= steps}
-    rows = [row for row in rows if (row[0], row[1]) in done]
+    # Those of another study, or of settings that have changed, count no more.
+    rows = [row for row in rows if row[0] in codes and row[4] in ("", codes[row[0]])]
+    last = plan["steps"] * (steps * MARKS // plan["steps"]) // MARKS  # mark of a whole training
+    done = {(row[0], row[1]) for row in rows if row[2] >= last}
+    rows = [(*row[:4], codes[row[0]]) for row in rows if (row[0], row[1]) in done]
     jobs = [
         (names, seed) for seed in seeds for names in known_as.values()
         if any((name, seed) not in done for name in names)
@@ -123,12 +131,14 @@ def train_again(
                 for future in wait_for_some(list(pending)):
                     names, seed = pending.pop(future)
                     new = [name for name in names if (name, seed) not in done]
-                    rows += [(name, seed, *point) for name in new for point in future.result()]
+                    points = future.result()
+                    rows += [(name, seed, *point, codes[name]) for name in new for point in points]
                     _write(table, rows)
                     if progress:
                         print(f"{names[0]}, seed {seed}: return {rows[-1][3]:.2f}", flush=True)
         finally:
             client.cancel(list(pending))
+    _write(table, rows)
     return read_again(table)
 
 
@@ -142,7 +152,7 @@ def read_again(table: str | Path) -> Again:
     seeds = sorted({row[1] for row in rows})
     steps = sorted({row[2] for row in rows})
     returns = np.full((len(names), len(seeds), len(steps)), np.nan)
-    for name, seed, at, value in rows:
+    for name, seed, at, value, _ in rows:
         returns[names.index(name), seeds.index(seed), steps.index(at)] = value
     return Again(names, seeds, np.array(steps), returns)
 
@@ -185,15 +195,26 @@ def _train(
     ]
 
 
-def _read(table: str | Path) -> list[tuple[str, int, int, float]]:
+def _code(plan: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    """Tells these settings in this study from others of the same name."""
+    names = ("algorithm", "steps", "env", "env_code", "reward", "reward_code")
+    what = {name: plan.get(name) for name in names}
+    what["settings"] = settings_for(plan["algorithm"], settings).as_dict()
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _read(table: str | Path) -> list[tuple[str, int, int, float, str]]:
     with open(table, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    return [(r["finalist"], int(r["seed"]), int(r["steps"]), float(r["return"])) for r in rows]
+    return [
+        (r["finalist"], int(r["seed"]), int(r["steps"]), float(r["return"]), r.get("code") or "")
+        for r in rows
+    ]
 
 
-def _write(table: str | Path, rows: list[tuple[str, int, int, float]]) -> None:
+def _write(table: str | Path, rows: list[tuple[str, int, int, float, str]]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["finalist", "seed", "steps", "return"])
-    writer.writerows((name, seed, at, f"{value:.4g}") for name, seed, at, value in rows)
+    writer.writerow(["finalist", "seed", "steps", "return", "code"])
+    writer.writerows((name, seed, at, f"{value:.4g}", code) for name, seed, at, value, code in rows)
     write(table, lambda file: file.write(text.getvalue().encode()))

@@ -12,7 +12,7 @@ from typing import Any
 
 import optuna
 import sqlalchemy
-from optuna.distributions import BaseDistribution, json_to_distribution
+from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
 from optuna.trial import TrialState
 from sqlalchemy.engine import URL, make_url
 
@@ -78,7 +78,11 @@ def open_study(url: URL, name: str, plan: dict[str, Any]) -> optuna.Study:
         found = study.user_attrs.get("plan")
         if found is None and not study.get_trials(deepcopy=False):
             found = plan
-        changed = [key for key in plan if (found or {}).get(key) != plan[key]]
+        found = found or {}
+        # Studies of earlier versions have no code in their plan.
+        known = [key for key in plan if key in found or not key.endswith("_code")]
+        changed = [key for key in known if found.get(key) != plan[key]]
+        changed = [k for k in changed if not (k.endswith("_code") and k[:-5] in changed)]
         if changed:
             raise StudyError(
                 f"{url} has another study of the name {name!r}: its {', '.join(changed)} "
@@ -168,8 +172,12 @@ def cost(study: optuna.Study) -> Cost:
 
 def export(study: optuna.Study, path: str | Path) -> Path:
     """Write a study as JSON, a line per trial: small, and readable without Optuna."""
-    lines = [json.dumps(_as_dict(trial)) for trial in study.get_trials(deepcopy=False)]
-    about = json.dumps(study.user_attrs)
+    trials = study.get_trials(deepcopy=False)
+    lines = [json.dumps(_as_dict(trial)) for trial in trials]
+    about, plan = study.user_attrs, study.user_attrs["plan"]
+    # What a space asks for in some trials only is in their distributions alone.
+    asked = {k: distribution_to_json(v) for t in trials for k, v in t.distributions.items()}
+    about = json.dumps({**about, "plan": {**plan, "space": {**asked, **plan["space"]}}})
     name = json.dumps(study.study_name)
     text = f'{{"name": {name},\n"about": {about},\n"trials": [\n' + ",\n".join(lines) + "\n]}\n"
     return write(path, lambda file: file.write(text.encode()))

@@ -17,7 +17,7 @@ from optuna.samplers import TPESampler
 from optuna.trial import TrialState
 
 import quadlib
-from quadlib.functions import name_of
+from quadlib.functions import code_of, name_of
 from quadlib.search.crew import crew, wait_for_some
 from quadlib.search.spaces import SPACES, Space, checked_ranges, known_points
 from quadlib.search.studies import address, alone, finished, open_study
@@ -80,7 +80,9 @@ def tune(
     plan = {
         "algorithm": algorithm, "steps": steps, "seed": seed,
         "env": env if isinstance(env, str) else name_of(env),
-        "reward": reward and name_of(reward),
+        "env_code": code_of(env),
+        "reward": reward and name_of(reward), "reward_code": code_of(reward),
+        "space_code": code_of(space),
         "space": {key: distribution_to_json(value) for key, value in ranges.items()},
     }  # fmt: skip
     url, name = address(storage), name or algorithm
@@ -113,6 +115,8 @@ def _hand_out(study, trials, space, seed, client, look_after, task, session, sec
     """Keep every thread of the cluster busy until the study has its trials or time is up."""
     running: dict[distributed.Future, int] = {}
     begun = [t for t in study.get_trials(deepcopy=False) if t.state == TrialState.RUNNING]
+    if not begun and _handed_out(study) >= trials:
+        return  # whether or not a worker ever comes
     try:
         while seconds is None or session.elapsed() < seconds:
             look_after()
@@ -141,15 +145,19 @@ def _next(study, trials, seed, begun) -> optuna.Trial | None:
 
     The sampler is seeded anew for each: a study that goes on does not repeat its first draws.
     """
-    numbers = [t.state != TrialState.WAITING for t in study.get_trials(deepcopy=False)]
-    sampler_seed = np.random.SeedSequence([seed, sum(numbers)]).generate_state(1)[0]
+    number = begun[0].number if begun else _handed_out(study)
+    sampler_seed = np.random.SeedSequence([seed, number]).generate_state(1)[0]
     study.sampler = TPESampler(
         n_startup_trials=RANDOM_TRIALS, multivariate=True, constant_liar=True,
         seed=int(sampler_seed),
     )  # fmt: skip
     if begun:
         return optuna.Trial(study, begun.pop(0)._trial_id)
-    return study.ask() if sum(numbers) < trials else None
+    return study.ask() if number < trials else None
+
+
+def _handed_out(study: optuna.Study) -> int:
+    return sum(t.state != TrialState.WAITING for t in study.get_trials(deepcopy=False))
 
 
 def _finish(study: optuna.Study, number: int, future: distributed.Future) -> None:

@@ -34,7 +34,7 @@ class Clip:
 
     def save(self, path: str | os.PathLike) -> Path:
         """Write the file; its name must end with the clip's own kind (.gif, .png or .mp4)."""
-        if Path(path).suffix != f".{self.kind}":
+        if Path(path).suffix.lower() != f".{self.kind}":
             raise ValueError(f"this is a {self.kind}: give a name that ends with .{self.kind}")
         return write(Path(path), lambda file: file.write(self.data))
 

@@ -182,6 +182,13 @@ def _curve(run: "Run") -> str:
     """The curve as an image; nothing as long as there is nothing to draw."""
     if not np.isfinite(run.curve["return"]).any():
         return ""
+    try:
+        return _drawn(run)
+    except Exception as error:  # a picture is not worth a training
+        return f"<small>No picture: {html.escape(f'{type(error).__name__}: {error}'[:300])}</small>"
+
+
+def _drawn(run: "Run") -> str:
     import matplotlib as mpl
     from matplotlib.figure import Figure  # pyplot would show it, were a cell to end just now
 

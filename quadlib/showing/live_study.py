@@ -67,6 +67,13 @@ class LiveStudy:
 
 def _picture(study: optuna.Study) -> str:
     """Curves and history side by side, as an image."""
+    try:
+        return _drawn(study)
+    except Exception as error:  # a picture is not worth a study
+        return f"<small>No picture: {html.escape(f'{type(error).__name__}: {error}'[:300])}</small>"
+
+
+def _drawn(study: optuna.Study) -> str:
     import matplotlib as mpl
     from matplotlib.figure import Figure  # pyplot would show it, were a cell to end just now
 

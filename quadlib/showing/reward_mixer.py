@@ -41,7 +41,8 @@ def draw_terms(episode: Sequence[Step], reward: Reward) -> tuple[Figure, str]:
         The figure, and what it shows in words.
     """
     paid = [evaluate_reward(reward, step, index)[1] for index, step in enumerate(episode)]
-    values = {name: np.array([terms.get(name, 0.0) for terms in paid]) for name in paid[0]}
+    names = dict.fromkeys(name for terms in paid for name in terms)  # some come at the end only
+    values = {name: np.array([terms.get(name, 0.0) for terms in paid]) for name in names}
     figure = Figure(figsize=(9, 3.4), layout="none")
     axes = figure.add_axes((0.09, 0.16, 0.62, 0.72))
     width = round(BIN / CONTROL_STEP)
@@ -141,8 +142,8 @@ class RewardMixer(widgets.Panel):
             with widgets.show_errors(self.curve):
                 self.scene.value = ""
                 self.run = self._learn(reward)
-                with widgets.show_errors(self.scene):
-                    self.scene.value = self._replay(self.run.agent)._repr_html_()
+            with widgets.show_errors(self.scene):
+                self.scene.value = self._replay(self.run.agent)._repr_html_()
         finally:
             self.train.disabled, self.stop.disabled = False, True
 

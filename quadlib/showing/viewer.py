@@ -12,6 +12,7 @@ import html
 import io
 import json
 import os
+import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -78,8 +79,8 @@ def replay(what: Any, height: int = 480, **record_arguments: Any) -> Replay:
         "viewer": (_STATIC / "viewer.js").read_text(encoding="utf-8"),
     }
     page = (_STATIC / "viewer.html").read_text(encoding="utf-8")
-    for name, part in parts.items():
-        page = page.replace("{{" + name + "}}", part)
+    # In one go: a label may have such braces, too.
+    page = re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], page)
     if len(page) > MAX_PAGE_BYTES:
         raise ValueError(
             f"the page would have {len(page) / 1e6:.1f} MB, more than "
@@ -95,7 +96,7 @@ def as_recordings(what: Any, **record_arguments: Any) -> list[Recording]:
     if isinstance(what, dict):
         found = {label: as_recordings(one, **record_arguments)[0] for label, one in what.items()}
         return [replace(recording, label=str(label)) for label, recording in found.items()]
-    if isinstance(what, Sequence):
+    if isinstance(what, Sequence) and not isinstance(what, str):
         return [as_recordings(one, **record_arguments)[0] for one in what]
     if isinstance(what, Recording):
         return [what]
