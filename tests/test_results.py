@@ -51,7 +51,7 @@ def test_a_row_by_hand(tmp_path):
 def test_steps_of_ancestors_are_told(tmp_path):
     for seed, before in enumerate((500_000, 700_000)):
         path = kept(tmp_path, "transfer", seed)
-        Agent.load(path).with_about(lineage=[{"steps": before}]).save(path)
+        Agent.load(path).with_about(lineage=[{"parts": [], "steps": before}]).save(path)
         for mode in ("deterministic", "stochastic"):
             records.add_judgement(path, "fast", mode, episodes([1, 2]), {})
     assert "2 seeds, 0.6 + 2.0 M steps" in results.table(folder=tmp_path)
