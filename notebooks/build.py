@@ -2,6 +2,7 @@
 
     python notebooks/build.py                      # all of them, outputs of unchanged cells kept
     python notebooks/build.py 02 --execute         # run it first (budget: QUADLIB_BUDGET)
+    python notebooks/build.py 03 --execute --parts 1 9   # these alone; other outputs stay
     python notebooks/build.py --check              # 1 when a notebook is not what src says
 
 Each `src/NAME.py` becomes `NAME.ipynb` (exercises as stubs) and, if it has exercises,
@@ -36,6 +37,7 @@ import hashlib
 import os
 import re
 import sys
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import jupytext
@@ -65,6 +67,7 @@ if importlib.util.find_spec("quadlib") is None:
     source = os.environ.get("QUADLIB_SOURCE", "git+https://github.com/{REPOSITORY}@{BRANCH}")
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", source], check=True)
     importlib.invalidate_caches()"""
+PART = re.compile(r"^## (\d+) · ", re.M)
 SOLUTION = re.compile(r"^( *)### BEGIN SOLUTION\n.*?^ *### END SOLUTION", re.M | re.S)
 STUB = r"\1...  # your code here"
 MARKER = re.compile(r"^ *### (BEGIN|END) SOLUTION\n?", re.M)
@@ -85,6 +88,17 @@ def target(name: str, solved: bool) -> Path:
 
 def tags(cell: NotebookNode) -> list[str]:
     return cell.metadata.get("tags", [])
+
+
+def parts_of(cells: Iterable[NotebookNode]) -> list[int]:
+    """The number of the part that each cell stands in; 0 before the first."""
+    part, found = 0, []
+    for cell in cells:
+        if cell.cell_type == "markdown":
+            numbers = PART.findall(cell.source)
+            part = int(numbers[-1]) if numbers else part
+        found.append(part)
+    return found
 
 
 def source_cells(name: str) -> list[NotebookNode]:
@@ -133,12 +147,25 @@ def generate(name: str, solved: bool) -> NotebookNode:
     return nbformat.v4.new_notebook(cells=cells, metadata=copy.deepcopy(METADATA))
 
 
-def execute(notebook: NotebookNode) -> None:
-    """Run all cells in a fresh kernel and keep what is worth keeping of their outputs."""
+def execute(notebook: NotebookNode, parts: Collection[int] = ()) -> None:
+    """Run cells in a fresh kernel and keep what is worth keeping of their outputs.
+
+    Args:
+        notebook: which one.
+        parts: run these alone; by default all.
+
+    Raises ValueError where there is no such part, or an output shows a path of this machine.
+    """
     from nbclient import NotebookClient
 
+    wanted = copy.copy(notebook)  # of the same cells
+    if parts:
+        numbers = parts_of(notebook.cells)
+        if unknown := set(parts) - set(numbers):
+            raise ValueError(f"no part {min(unknown)}; the last one is {max(numbers)}")
+        wanted.cells = [c for c, part in zip(notebook.cells, numbers, strict=True) if part in parts]
     NotebookClient(
-        notebook,
+        wanted,
         timeout=None,
         startup_timeout=600,  # a busy machine starts a kernel slowly
         record_timing=False,
@@ -148,7 +175,7 @@ def execute(notebook: NotebookNode) -> None:
     ).execute()
     notebook.metadata = copy.deepcopy(METADATA)
     paths = [str(HERE.parent), str(Path.home()) + os.sep, sys.prefix]
-    for cell in notebook.cells:
+    for cell in wanted.cells:
         if "setup" in tags(cell):
             cell.execution_count = None  # `make links` changes its text and must lose nothing
         if cell.cell_type == "code":
@@ -186,6 +213,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="which ones, beginnings do (default: all)")
     parser.add_argument("--execute", action="store_true", help="run them and store the outputs")
+    parser.add_argument("--parts", nargs="+", type=int, default=(), help="run these alone")
     parser.add_argument("--check", action="store_true", help="write nothing, report differences")
     options = parser.parse_args()
     chosen = names()
@@ -194,6 +222,8 @@ def main() -> int:
         chosen = [name for name in chosen if name.startswith(wanted)]
     if not chosen:
         parser.error(f"no such notebook: {options.names}; there are {', '.join(names())}")
+    if options.parts and not options.execute:
+        parser.error("--parts is for --execute")
     if options.check:
         stale = [path for name in chosen for path in differences(name)]
         for path in stale:
@@ -204,10 +234,10 @@ def main() -> int:
     for name in [*chosen, *({INDEX} & set(names()) - set(chosen))]:
         for solved in forms(name):
             notebook, path = generate(name, solved), target(name, solved)
-            if name in executed:
-                execute(notebook)
-            else:
+            if name not in executed or options.parts:
                 keep_outputs(notebook, path)
+            if name in executed:
+                execute(notebook, options.parts)
             path.parent.mkdir(exist_ok=True)
             text = nbformat.writes(notebook).rstrip("\n") + "\n"
             write(path, lambda file, text=text: file.write(text.encode()))  # whole, or as it was

@@ -9,7 +9,6 @@ Nothing is written.
 
 import argparse
 import os
-import re
 from collections import defaultdict
 from datetime import datetime
 from pathlib import Path
@@ -18,8 +17,6 @@ import build
 import outline
 from nbclient import NotebookClient
 from nbformat import NotebookNode
-
-PART = re.compile(r"^## (\d+) · ", re.M)
 
 
 def seconds(cell: NotebookNode) -> float:
@@ -33,12 +30,9 @@ def seconds(cell: NotebookNode) -> float:
 
 def by_part(notebook: NotebookNode) -> dict[int, list[tuple[float, str]]]:
     """Number of the part (0: before the first) -> (seconds, first line) of each code cell in it."""
-    part, found = 0, defaultdict(list)
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            numbers = PART.findall(cell.source)
-            part = int(numbers[-1]) if numbers else part
-        elif "setup" not in build.tags(cell):
+    found = defaultdict(list)
+    for cell, part in zip(notebook.cells, build.parts_of(notebook.cells), strict=True):
+        if cell.cell_type == "code" and "setup" not in build.tags(cell):
             first = next((line for line in cell.source.splitlines() if line.strip()), "")
             found[part].append((seconds(cell), first))
     return dict(found)

@@ -82,6 +82,52 @@ def test_execute_keeps_outputs_until_the_cell_changes(small_course, monkeypatch)
     assert main(monkeypatch, "--check") == 0
 
 
+PARTS = """\
+# %% [markdown]
+# # A title
+
+# %% [markdown]
+# ## 1 · First · 5 min
+
+# %%
+import random
+print("first", random.random())
+
+# %% [markdown]
+# ## 2 · Second · 5 min
+
+# %%
+print("second", random.random())
+
+# %% [markdown]
+# ## 3 · Third · 5 min
+
+# %%
+print("third", random.random())
+"""
+
+
+def test_parts_are_run_alone(small_course, monkeypatch, capsys):
+    (small_course / "src" / "00_small.py").write_text(PARTS)
+
+    def outputs():
+        cells = nbformat.read(small_course / "00_small.ipynb", as_version=4).cells
+        return [c.outputs[0].text for c in cells if c.cell_type == "code" and c.outputs]
+
+    main(monkeypatch, "--execute")
+    before = outputs()
+    main(monkeypatch, "--execute", "--parts", "1", "3")
+    assert [text.split()[0] for text in outputs()] == ["first", "second", "third"]
+    assert [a == b for a, b in zip(before, outputs(), strict=True)] == [False, True, False]
+    with pytest.raises(ValueError, match="no part 7; the last one is 3"):
+        main(monkeypatch, "--execute", "--parts", "7")
+    with pytest.raises(Exception, match="random"):
+        main(monkeypatch, "--execute", "--parts", "2")
+    with pytest.raises(SystemExit):
+        main(monkeypatch, "--parts", "2")
+    assert "for --execute" in capsys.readouterr().err
+
+
 def test_a_failing_cell_stops_the_build(small_course, monkeypatch):
     (small_course / "src" / "00_small.py").write_text(SOURCE + "\n# %%\n1 / 0\n")
     with pytest.raises(Exception, match="ZeroDivisionError"):

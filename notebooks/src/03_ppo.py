@@ -67,8 +67,9 @@ quadlib.replay(running)
 # Drag to orbit, press space to pause. Look at the feet: is that a trot, a gallop, or neither?
 # Nobody told it. The agent is small: a network with two layers of 64 units maps the 28 numbers that
 # the robot senses to 8 commands, 100 times a second. More exactly, to the *means* of eight Gaussians.
-# Their standard deviations are learned as well (`log_std`). In training each action is drawn from
-# them: that is how the robot tries things out. The *mean action* leaves the drawing out.
+# Their standard deviations are learned as well: eight numbers (`log_std`), the same in every state. In
+# training each action is drawn from these Gaussians: that is how the robot tries things out. The *mean
+# action* is the one without this noise. (In the list below *actor* is the network of the policy.)
 
 # %%
 for name, array in runner.arrays.items():
@@ -79,18 +80,21 @@ for name, array in runner.arrays.items():
 # ## 2 · Why clip? · 5 min
 #
 # A policy gradient needs data of the *present* policy. Here data is dear. A *rollout* of a thousand
-# steps takes two processor cores half a second. One gradient step takes about a millisecond. So we
+# steps takes two processor cores about 0.3 seconds. One gradient step takes about a millisecond. So we
 # want many gradient steps from each rollout.
 #
 # After the first step the data is old: another policy made it. The ratio
-# $r_t = \pi_\theta(a_t|s_t) / \pi_{old}(a_t|s_t)$ corrects for that, see (3) to (8). Near 1 the
-# correction is good. Far from 1 it is a rumour: a few samples get huge weights, and the optimizer
+# $r_t = \pi_\theta(a_t|s_t) / \pi_{old}(a_t|s_t)$ (not the reward!) corrects for that, see (3) to (8) in
+# notebook 1a. It corrects the actions, but not which states are visited. Near 1 that hardly matters. Far
+# from 1 the correction is worth little: a few samples get huge weights, and the optimizer
 # follows them out of the region where the data says anything. The next rollout is then made by a
 # bad policy. A robot that has fallen teaches little about running.
 #
-# - **TRPO** forbids it: a constraint on the KL divergence, second derivatives, a line search.
-# - **PPO** takes away the reason: once an action's probability has changed by more than
-#   $\epsilon$ in the direction that pays, changing it further pays nothing.
+# There are two ways to stay near:
+#
+# - **TRPO** forbids going far: a constraint on the KL divergence, second derivatives, a line search.
+# - **PPO** takes away the reason: once the ratio has left 1 by more than $\epsilon$ (0.2, say: the action
+#   is 20 % more or less likely) in the direction that pays, going further pays nothing.
 #
 # That is a single line of code, and any optimizer can work with it. (Schulman et al., 2017.)
 
@@ -103,15 +107,19 @@ for name, array in runner.arrays.items():
 # \text{clip}(r, a, b) = \begin{cases} a & \text{if } r < a \\ b & \text{if } r > b \\ r &
 # \text{otherwise} \end{cases} \tag{19}$$
 #
-# **The objective without a critic.** $\hat A_t$ says how much better the action was than the
-# policy's average there, estimated with GAE (Schulman et al., 2016; notebook 1a, part 4).
+# **The objective of the policy.** $\hat A_t$ says how much better the action was than the policy's
+# average there. It comes from rewards and a *critic*, a second network that learns the value $V(s)$ of a
+# state, by generalized advantage estimation, GAE (Schulman et al., 2016; notebook 1a, part 4). $\pi_k$, with
+# parameters $\theta_k$, is the policy that played the rollout, the $\pi_{old}$ of (19); $\tau$ is an episode.
 #
 # $$L^{CLIP}_{\theta_k}(\theta) = \mathbb{E}_{\tau \sim \pi_k} \Big[ \sum_{t=0}^{T} \min\big(
 # r_t(\theta) \hat A_t^{\pi_k},\; \text{clip}(r_t(\theta), 1-\epsilon, 1+\epsilon) \hat A_t^{\pi_k}
 # \big) \Big] \tag{20}$$
 #
-# **The objective with a critic.** $L^{VF}$ is the squared error of the value network, $S$ the
-# entropy of the policy: how much it still tries out.
+# **The objective of policy and critic.** $L^{CLIP}_t$ is a term of (20). $L^{VF}_t = (V(s_t) - G_t)^2$ is
+# the squared error of the critic. Its target $G_t = \hat A_t + V_{old}(s_t)$ is an estimate of the return
+# (`returns` in the code). $S$ is the entropy of the policy: how much it still tries out. $c_1$ and $c_2$ are
+# weights, $\hat{\mathbb{E}}_t$ is the mean over the samples.
 #
 # $$L^{CLIP+VF+S}_t(\theta) = \hat{\mathbb{E}}_t \big[ L^{CLIP}_t(\theta) - c_1 L^{VF}_t(\theta) +
 # c_2 S[\pi_\theta](s_t) \big] \tag{21}$$
@@ -166,9 +174,9 @@ course.show(
 # actions to the right and bad ones to the left, until they reach the dashed part. There the
 # gradient is zero.
 #
-# The minimum keeps one escape open. A good action that has become *less* likely ($r < 0.8$, left
-# panel) still pulls back; so does a bad one that has become *more* likely ($r > 1.2$, right panel).
-# The clip takes away gains. It never takes away the way back.
+# What is the minimum for? It keeps the way back open. A good action that has become *less* likely
+# ($r < 0.8$, left panel) still pulls back; so does a bad one that has become *more* likely ($r > 1.2$,
+# right panel). The clip alone would make both flat.
 
 # %%
 assert np.all(clipped_objective(r, 1.0) <= r) and np.all(clipped_objective(r, -1.0) <= -r)
@@ -257,9 +265,10 @@ print(PPOSettings.help())
 # %% [markdown]
 # ### One update in slow motion
 #
-# Let us make a single update, with the robot that you saw and the settings that it was trained with
-# (larger rollouts than the ones above, for a longer training). Play one rollout, hand it to the
-# library and look at every ratio before and after.
+# With the defaults above a rollout is 4 × 256 = 1,024 steps, and an update makes 10 × 4 = 40 gradient
+# steps. The robot that you saw was trained for longer, with larger rollouts and smaller steps: 8 × 512 =
+# 4,096 steps, 10 × 16 = 160 gradient steps, half the learning rate. Let us make a single update of it: play
+# one rollout, hand it to the library and look at every ratio before and after.
 
 # %%
 from quadlib.learning.sb3 import collect, load_agent, new_model
@@ -297,7 +306,8 @@ def judged():
 
 
 # %% [markdown]
-# Before the update (20) is 0: all ratios are 1, and the advantages have mean 0.
+# Before the update (20) is 0: all ratios are 1, and the advantages have mean 0. (21) is a little below:
+# it contains the critic's error, with a minus. Both should rise.
 
 # %%
 from stable_baselines3.common.logger import configure
@@ -344,13 +354,14 @@ print(f"good actions are {moved:.1%} further up than bad ones")
 assert moved > 0 and 0 < outside.mean() < 0.5
 
 # %% [markdown]
-# Good actions became more likely, bad ones less. All of these moves together are what the robot
-# learned in one update. Some ratios *are* outside: the clip is no wall. All samples share one
-# network, and a push from one carries others along. (So many outside are no exception, see part 6:
-# ten passes over the same data go far, and in eight commands at once small shifts multiply into
-# a large ratio.)
+# *On average* good actions became more likely and bad ones less. Not each of them: the two groups
+# overlap. All samples share one network, and a push from one carries others along. That is also why many
+# ratios are outside, 43 % in the stored run (a few beyond the figure's edge): the clip is no wall. So many
+# are no exception, see part 6. Ten passes over the same data go far. This robot's actions scatter little,
+# so a small shift changes a probability a lot. And a ratio is a product over eight commands.
 #
-# And without the clip? The same rollout, the same 160 steps, but $\epsilon = 10$. Guess first: what
+# And without the clip? The same rollout, again 160 steps, but $\epsilon = 10$, which practically never
+# clips. Guess first: what
 # becomes of the ratios, and of the robot?
 
 # %%
@@ -374,16 +385,18 @@ assert np.mean(np.abs(unclipped - 1) > 0.2) > 1.5 * outside.mean()
 # %% [markdown]
 # Without the clip the policy has left the place where the data was taken. The *promise*, the mean of
 # $r_t \hat A_t$ over this rollout, is several times larger, and the robot is no better for it: the
-# promise was fitted to these samples. It still runs, as one update does not undo a thousand. But the
-# next rollout begins from there.
+# promise was fitted to these samples. (With the clip the promise is larger than Eq. (20) above, which
+# takes the minimum.) It still runs, as one update does not undo the 245 before it. But the next rollout
+# begins from there.
 #
 # ### Exercise 2 ★★ · What the library reports
 #
-# The library logs two numbers that you can compute from the ratios alone (as means over all gradient
-# steps of an update, so they are smaller than after the last one). The
+# The library logs two numbers that you can compute from the ratios alone. (It takes them just before
+# each gradient step. The clip fraction is averaged over all steps of an update, the divergence over those
+# of its last epoch. So both differ a little from what you get when the update is over.) The
 # *clip fraction* is the share of samples with $|r - 1| > \epsilon$. The *approximate KL divergence*
-# is the mean of $(r - 1) - \log r$. It is zero for equal policies, never negative, and its
-# expectation is exactly $D_{KL}(\pi_{old} \Vert \pi_\theta)$
+# is the mean of $(r - 1) - \log r$. It is zero for equal policies and never negative. Its
+# expectation over actions of $\pi_{old}$ is exactly $D_{KL}(\pi_{old} \Vert \pi_\theta)$
 # ([why](http://joschu.net/blog/kl-approx.html)).
 
 
@@ -437,7 +450,8 @@ run = quadlib.train("ppo", **limit, env="MinitaurIdeal", seed=0)
 # %% [markdown]
 # The return is the distance in metres, less a little for the effort, over an episode of at most
 # 10 s. So a return of 3 means: about 0.3 m/s. For comparison, the grey lines: the results of the
-# slides that this course grew from, after hours of training each.
+# slides that this course grew from, after hours of training each. They come from a harder world, with
+# noise and delays. Part 7 puts your robot into it.
 
 # %%
 SLIDES = {"slides, PPO, 4 M steps, 5 hours: 0.5": 0.5, "slides, TRPO, 4 M steps, 6 hours: 2.5": 2.5}
@@ -499,14 +513,18 @@ assert np.all((run.curve["train/clip_fraction"] >= 0) & (run.curve["train/clip_f
 # | Curve | What it says | Healthy | Ill: what to try |
 # |---|---|---|---|
 # | approximate KL | how far one update moved the policy | 0.005 – 0.1 | above 0.2: lower `learning_rate` or `n_epochs`; near 0: raise them |
-# | clip fraction | how many samples hit the clip | 0.05 – 0.5 | above 0.6: the updates are too large; 0: the clip does nothing |
+# | clip fraction | how many ratios are outside of 1 ± ε (those on the way back still pull) | 0.05 – 0.5 | above 0.6: the updates are too large; 0: the clip does nothing |
 # | explained variance | how well the critic predicts returns | rising towards 1 | below 0: worse than a constant; look at reward scale, `gamma`, critic |
 # | entropy | how much the policy tries out | falling slowly | falls at once: it stops exploring, raise `ent_coef`; rises: noise pays, or nothing does |
 #
 # The ranges are rules of thumb for problems like this one. The defaults are at their bold end: they
 # are made for ninety seconds. A long training takes smaller steps, see `quadlib.learning.settings.LONG`.
 #
-# (Entropy of a continuous policy can be negative: a narrow Gaussian has a density above 1.)
+# (Entropy of a continuous policy can be negative: a narrow Gaussian has a density above 1. A *nat* is the
+# unit of entropy and KL divergence if the logarithm is the natural one; a bit is 0.69 nats.)
+#
+# Look at the trend, not at single points. One peak of the KL divergence is no illness. Nor is one dip of
+# the explained variance.
 #
 # Now make it ill on purpose: a learning rate more than ten times too large, for two updates.
 
@@ -520,16 +538,17 @@ assert ill.curve["train/approx_kl"][1] > 3 * run.curve["train/approx_kl"][1]
 assert ill.curve["train/clip_fraction"][1] > run.curve["train/clip_fraction"][1]
 
 # %% [markdown]
-# The second update, with the same seed: the KL divergence is many times larger and most samples hit
-# the clip. The clip did *not* hold the policy back. It only stopped paying. (The explained variance
-# says nothing yet, after two updates.)
+# The second update, with the same seed: the KL divergence is many times larger, and most ratios are
+# outside of 1 ± ε. The clip did *not* hold the policy back. Beyond it there was no reward for going
+# further, that is all. (The explained variance says nothing yet, after two updates.)
 
 # %% [markdown]
 # ### Exercise 3 ★ · Explained variance
 #
-# It compares the critic's predictions $V$ with the returns $G$ that came out:
+# It compares the critic's predictions $V$ with its targets $G = \hat A + V$, the estimated returns:
 # $1 - \mathrm{Var}[G - V] \,/\, \mathrm{Var}[G]$. Compute it. What does a critic get that always
-# predicts the mean? (The check knows.)
+# predicts the mean? (The check knows.) A warning: some $1/(1-\gamma\lambda) = 17$ rewards count in $G$,
+# and what comes later is guessed by the critic itself. So the number flatters it.
 
 
 # %% tags=["exercise"]
@@ -597,17 +616,20 @@ for name, result in judgement.items():
 assert judgement["shipped"].mean > 10
 
 # %% [markdown]
+# - **±** is the standard deviation of the return from episode to episode.
 # - **The interval** (95 %) is for the mean over episodes, from the bootstrap: draw the episodes
 #   again with replacement, 10,000 times, and see how much the mean moves. Few episodes, wide
 #   interval. It says nothing about another *training* with another seed; for that one needs several
 #   trainings.
-# - **Power** is $\sum |\tau \dot q|$ over the eight motors: mechanical work, without their heat.
+# - **Power** is the mean of $\sum |\tau \dot q|$ over the eight motors: mechanical power, without their
+#   heat. Braking counts like driving.
 # - **With its noise** is your agent as it acts in training: a sample of the policy, not its mean.
 #   Compare the first two. Early in training the noise does part of the walking, and the mean action
 #   alone hardly moves. Later it is the other way round: the noise only disturbs.
 # - **Cost of transport** is power / (weight · speed): energy to carry one newton for one metre. It
 #   has no unit, so one can compare a robot with a horse. Lower is better. A walking person is at
-#   about 0.05 in mechanical work, as here, and 0.2 in food (Collins et al., 2005).
+#   about 0.05 in mechanical work and 0.2 in food (Collins et al., 2005). The printed number is the
+#   median over episodes, the line in the figure the mean.
 
 # %%
 figure, panels = plt.subplots(1, 3, figsize=(9, 3.4))
@@ -625,7 +647,7 @@ alt = "; ".join(f"{n}: return {e.mean:.1f}, {e.speeds.mean():.2f} m/s" for n, e 
 course.show(figure, alt=f"Each episode as a point, their mean as a line. {alt}.")
 
 # %% [markdown]
-# Numbers can lie, so look. Yours first:
+# Numbers can lie, so look. Yours first, without or with its noise, whichever got further:
 
 # %%
 def with_noise(agent):
@@ -643,14 +665,17 @@ quadlib.replay([mine, noisy, running])
 
 # %% [markdown]
 # In one scene, side by side. Ninety seconds against ten minutes of training: the same algorithm, more
-# data, and settings for the long run.
+# data, and settings for the long run. (Each plays in the world of its training: yours in the ideal one,
+# the shipped one in `Minitaur`. It is faster all the same.)
 
 # %% [markdown]
 # ## 8 · Change the reward · 15 min
 #
 # A robot does not do what you mean. It does what you pay for. The reward is an ordinary function of
 # a `step`, which knows all that happened in the last hundredth of a second. Return a number, or
-# named terms that are added.
+# named terms that are added. Units are m, s, rad, W and J. `dx`, `dy`, `dz` are the metres moved in this
+# step: forward, to the left, up (as seen at the start). `pitch` is positive with the nose down, `yaw_rate`
+# to the left. `energy` is the slides' effort, `power` is that of part 7.
 
 # %%
 print(", ".join(quadlib.world.rewards.FIELDS))
@@ -717,7 +742,8 @@ for name, reward in REWARDS.items():
 # ### What they really do
 #
 # For each reward an agent was trained as you do it here, for 100,000 steps (`backwards` for
-# 200,000). All five in one scene; the menu chooses whom the camera follows.
+# 200,000). All five in one scene; the menu chooses whom the camera follows. (Film strips and replays
+# always show the return of the slides' reward, so that one can compare them.)
 
 # %%
 five = {
@@ -742,14 +768,14 @@ for name in REWARDS:
 # | Reward | What one sees |
 # |---|---|
 # | `hop` | It springs off all four legs at once; half of the time no foot touches the ground. It drifts a little all the same. |
-# | `backwards` | It runs backwards, faster than most people walk. Turning one sign was enough: to this robot, back is as good as forward. |
-# | `spin` | It turns on the spot like a wound-up toy, about a full turn in four seconds, and wanders off to its right. |
-# | `miser` | It shuffles: tiny steps, always a foot on the ground, a fraction of the runner's power. To the runner this reward pays less for its way than its power costs (the row `miser` above). So this one found a way to go that is cheap enough to pay. |
-# | `lean` | It bows, deeper and deeper, until after three seconds it falls on its nose. Leaning pays more than walking, so why walk? And nobody said that it has to stay on its feet. |
+# | `backwards` | It runs backwards, faster than most people walk. Flipping one sign was enough: for this robot, backward is as good as forward. |
+# | `spin` | It turns like a wound-up toy, about a full turn in four seconds, and meanwhile drifts 0.6 m to the right of where it began. |
+# | `miser` | It shuffles: tiny steps, always a foot on the ground, a fraction of the runner's power. The runner would lose by this reward: 5.0 for its metres, −7.1 for its power (the row `miser` above). This one found a way of going that is cheap enough. |
+# | `lean` | It bows within a second, by 0.25 rad, and stays like that. This pays 5 each second, as much as running at 5 m/s. So why walk? After three seconds it tips over, and the pay ends. It has not learned yet to bow and stay on its feet. |
 #
 # The lesson is not that rewards are hopeless. It is that you should *look*: at the robot, and at
-# what it was paid for. Each got better at that. And "it took too literally the reward function", as
-# the slides say of their PPO, is not the algorithm's fault.
+# what it was paid for. All five got better at exactly that. The slides say of their PPO that "it took too
+# literally the reward function". That is not the algorithm's fault.
 
 # %%
 last, turns, power, air = seen["hop"]
@@ -762,10 +788,10 @@ assert seen["lean"][0].fallen and abs(seen["lean"][0].x) < 0.3
 # %% [markdown]
 # ### Mix one
 #
-# A slider for the weight of each term. The figure shows what the shipped runner would be paid in its
-# first two seconds: above zero what pays, below what costs. `spin`, `miser` and `lean` are in there
-# exactly: find their weights. `hop` and `backwards` only nearly: which term is missing? Then find a
-# reward of your own.
+# Below you mix a reward with sliders, one for the weight of each term (they need a running kernel). The
+# figure shows what the shipped runner would be paid in its first two seconds: above zero what pays, below
+# what costs. `spin`, `miser` and `lean` can be mixed exactly: find their weights. `hop` and `backwards` only
+# nearly: which term is missing in each? Then find a reward of your own.
 
 # %%
 TERMS = {
@@ -808,8 +834,8 @@ mixer
 # ### Your turn
 #
 # Take one of the five, or write your own. Training runs by the clock. The film strip then shows the
-# robot as it acts in training, the replay also with the mean action. Change `my_reward`, run this
-# cell and the three below, and compare with what you predicted. If the mean action fails although
+# robot as it acts in training, the replay also with the mean action. Change `my_reward`, run its cell
+# and the three code cells after it, and compare with what you predicted. If the mean action fails although
 # the curve is high: the curve was earned *with* the noise (part 7). Train longer.
 
 
@@ -830,9 +856,9 @@ alt = f"Sums per episode of the terms {', '.join(names)}, and their sum, while i
 course.show(plots.reward_terms(changed), alt=alt)
 
 # %% [markdown]
-# What is the robot paid for? The dashed lines are the terms, the black line is their sum, the
-# return. A term that dominates is what the robot will do. A term that stays flat near zero could be
-# left out, or is too small to be noticed.
+# What is the robot paid for? The broken lines are the terms, the black line is their sum, the return.
+# The robot will do what the dominating term pays for. A term that stays flat near zero could be left
+# out, or is too small to be noticed. The return need not rise all the time: the steps are large (part 6).
 
 # %%
 new_gait = quadlib.record(changed.agent, seconds=4, label="your reward")
@@ -843,7 +869,7 @@ quadlib.film_strip(new_noisy, phases=PHASES)
 quadlib.replay([new_gait, new_noisy])
 
 # %% [markdown]
-# (The return shown in the replay is the slides' reward, so that all replays compare.)
+# (As above, the return shown in the replay is that of the slides' reward, not of yours.)
 #
 # ### Exercise 4 ★★ · The crab
 #
@@ -1070,10 +1096,11 @@ for label, name in WEIGHTS.items():
 # 3. Someone reports "return 31.2 ± 0.0 over 100 episodes". What happened?
 #    <details><summary>Answer</summary>A deterministic policy in an environment without randomness:
 #    one episode, counted a hundred times.</details>
-# 4. You pay −0.02 for each step, so that the robot hurries. What is the best that it can do?
-#    <details><summary>Answer</summary>If it cannot run fast enough to earn that back: fall at once,
-#    because the costs end with the episode. In short trainings it just stands there. It never tried
-#    a fall, so it does not know.</details>
+# 4. Besides the metres you pay −0.02 for each control step (0.01 s), so that the robot hurries. What is the
+#    best that it can do?
+#    <details><summary>Answer</summary>That is −2 each second. If it cannot run faster than 2 m/s: fall at
+#    once, because the costs end with the episode. After a short training it may just stand there: who
+#    hardly ever fell while trying things out does not know that falling pays.</details>
 # 5. Entropy rises during training. What does the policy gradient say?
 #    <details><summary>Answer</summary>That noise does not hurt, or even helps: no action is clearly
 #    better than another yet.</details>
@@ -1101,6 +1128,7 @@ for label, name in WEIGHTS.items():
 # repeat
 #     play n_steps steps in each of n_envs environments with π_old = π_θ
 #     A_t ← Σ_k (γλ)^k (R_{t+k} + γ V(s_{t+k+1}) − V(s_{t+k}))          GAE; R: reward
+#           up to the end of the episode or rollout; V = 0 after a fall, not after the end of the time
 #     G_t ← A_t + V(s_t)
 #     n_epochs times, for each shuffled minibatch:
 #         A_t ← mean 0 and deviation 1 within the minibatch

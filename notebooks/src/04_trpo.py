@@ -26,10 +26,10 @@
 # %% [markdown]
 # ## 1 · How far is far? · 6 min
 #
-# Here is the runner of notebook 3 twice, each time with another change. To the numbers of its
+# Here is the runner of notebook 3 twice, each time with a different change. To the numbers of its
 # network we add random numbers, and both times the *length* of the change is 1 (the root of the sum
-# of its squares). The first change is spread over all the weights. The second is put into the eight
-# biases of the last layer, one for each command.
+# of its squares). The first change is spread over all 6,536 weights and biases. The second is put into
+# only eight of them: the biases of the last layer, one for each command.
 
 # %%
 import numpy as np
@@ -68,7 +68,8 @@ assert runs[0].distance > 2 * runs[1].distance
 # %% [markdown]
 # The same length, two very different robots. So a step must not be measured in parameters. What
 # counts is what the policy *does*. Its action in a state is drawn from a Gaussian for each of the
-# eight commands; the KL divergence (10) says how different two such Gaussians are. Where only the
+# eight commands; the KL divergence, equation (10) in notebook 1a, says how different two policies are
+# in a state. Its unit is the *nat*, as its logarithm is the natural one. Where only the
 # means differ it is simple: half the squared shift, in units of the standard deviation, summed over
 # the commands, $\tfrac12 \sum_{i=1}^{8} \big((\mu'_i - \mu_i) / \sigma_i\big)^2$. We average over
 # the states that the robot visits.
@@ -101,8 +102,10 @@ assert divergence["last biases"] > 5 * divergence["spread"]
 # %% [markdown]
 # ## 2 · TRPO on one page · 8 min
 #
-# **The problem.** Improve the surrogate, stay within $\delta$ of the policy that made the data.
-# From samples both are plain means over the steps of a rollout:
+# **The problem.** Improve the surrogate $L$, stay within $\delta$ of the policy $\pi_k$ that made the
+# data. $L$ estimates from the data of $\pi_k$ how much better another policy $\pi'$ is (notebook 1a);
+# $d^{\pi_k}$ are the states that $\pi_k$ visits, $\hat A_t$ is the advantage (GAE). From samples $L$ and
+# the divergence are plain means over the steps of a rollout:
 #
 # $$\arg\max_{\pi'} L_{\pi_k}(\pi') \quad \text{s.t.} \quad
 # \mathbb{E}_{s \sim d^{\pi_k}}\big[D_{KL}(\pi' \Vert \pi_k)[s]\big] \le \delta \tag{12}$$
@@ -133,7 +136,8 @@ assert divergence["last biases"] > 5 * divergence["spread"]
 # shortens it until $L$ has risen and $\bar D_{KL} \le \delta$.
 #
 # Compare with a plain gradient step $\theta_k + \alpha g$. There you choose $\alpha$, and the
-# distance is what it happens to be. Here you choose the distance, and $\alpha$ follows.
+# distance is what it happens to be. Here you choose the distance, and $\alpha$ follows: it is the
+# root in (17). From here on we call this root the *step size* $\alpha$.
 
 # %% [markdown]
 # ### Exercise 1 ★ · A larger trust region
@@ -220,8 +224,9 @@ print("\n".join(inspect.getsource(TRPO.hessian_vector_product).splitlines()[-2:]
 
 # %% [markdown]
 # The gradient of (gradient of the divergence) · v. Notebook 1b, part 3, has the reason. Something
-# is added there: `cg_damping * vector`. The library works with $H + cI$, because $H$ alone hardly
-# resists in many directions.
+# is added there: `cg_damping * vector`. The library works with $H + cI$, where $c$ is the *damping*.
+# In many directions $H$ alone is nearly 0: without $c$ the step would go very far there, and
+# conjugate gradients would take many more iterations.
 #
 # The numbers are settings. Ours:
 
@@ -231,7 +236,8 @@ from quadlib.learning.settings import LONG, SLIDES, TRPOSettings
 print(TRPOSettings.help())
 
 # %% [markdown]
-# `learning_rate` is for the critic alone. The policy has none.
+# `learning_rate` and `batch_size` are for the critic alone. The policy has no learning rate, and its one
+# step uses the whole rollout. "Per action" in the line of `target_kl` means: per command, one of the eight.
 #
 # > **A trap for those who compare libraries.** $\delta$ is a distance, so one has to know the
 # > ruler. Two eight-dimensional Gaussians have *one* KL divergence: the sum over the commands. SB3
@@ -251,17 +257,17 @@ print(f"Eq. (10): {by_hand:.4f} nats, sb3-contrib: {of_the_library:.4f}")
 assert np.isclose(by_hand, 8 * of_the_library)
 
 # %% [markdown]
-# So with `target_kl` = 0.02 an update may go 0.16 nats far. From here on divergences are *per
-# command*, as the library has them, so that all numbers can be compared. (Those of part 1 were the
-# whole sum: divide them by 8.) Nothing else changes: (12)
-# with both sides divided by 8 is the same constraint. (The `approx_kl` of PPO in notebook 3 is the
-# whole sum: do not compare it with these.)
+# So with `target_kl` = 0.02 an update may move the policy by 0.16 nats. From here on divergences are
+# *per command*, as the library has them, so that all numbers can be compared. Those of part 1, and the
+# `approx_kl` of PPO in notebook 3, are whole sums: divide them by 8 first. The constraint is still the
+# same, as both sides of (12) were divided by 8. What becomes of $H$ and $c$? Exercise 2.
 #
 # ### Exercise 2 ★★ · The same trust region in another library
 #
 # The slides' software, Stable-Baselines 2, sums over the commands. Translate its $\delta$ and its
-# damping $c$ into `target_kl` and `cg_damping` of sb3-contrib, so that the step stays exactly the
-# same. (What happens to $H$ when all divergences are divided by 8? And to $H + cI$?)
+# damping $c$ into `target_kl` and `cg_damping` of sb3-contrib, for any number of commands, so that the
+# step (17), with $H + cI$ for $H$, stays exactly the same. (What happens to $H$ when all divergences
+# are divided by 8? What must then happen to $c$?)
 
 
 # %% tags=["exercise"]
@@ -319,12 +325,13 @@ if steps > 100_000:
     assert run.curve["return"][-1] > 1  # it walks
 
 # %% [markdown]
-# And your guess? Compare with the stored curve of notebook 3: it was made on the same machine, in the
-# same ninety seconds. But one training each is no ranking; for that one needs several seeds.
+# And your guess? In the stored runs, on the same machine and in the same ninety seconds, PPO ends at
+# about 17 (notebook 3), TRPO at about 14. But one training each is no ranking; for that one needs
+# several seeds.
 #
-# Look at the number of updates. TRPO makes *one* step of the policy per rollout; the PPO of
-# notebook 3 makes forty. There is no learning rate that could be too timid at the
-# start or too bold later, when the policy has become delicate: $\delta$ means the same throughout.
+# Look at the number of updates. TRPO makes *one* step of the policy per rollout of 2,048 steps; the PPO
+# of notebook 3 makes forty per rollout of 1,024. And there is no learning rate that could be too timid
+# at the start or too bold later, when the policy has become delicate: $\delta$ means the same throughout.
 
 # %% [markdown]
 # ## 5 · One update in slow motion · 25 min
@@ -487,8 +494,8 @@ print(f"largest entry {dense.abs().max():.3f}, largest difference {(rows - dense
 assert torch.allclose(rows, dense, atol=1e-4 * dense.abs().max())
 
 # %% [markdown]
-# Now the riddle of part 1 can be solved. How stiff is each part of the network: how much divergence
-# costs a change of length 1 there?
+# Now the riddle of part 1 can be solved. How *stiff* is each part of the network? That is: how much
+# divergence does a random change of length 1 make there?
 
 # %%
 import matplotlib.pyplot as plt
@@ -512,9 +519,11 @@ course.show(figure, alt=f"How much divergence a change of length 1 makes, by lay
 assert stiffness["biases 3"] > 5 * stiffness["weights 1"]
 
 # %% [markdown]
-# (For such long steps these are the model's words, not the truth.) The last biases shift a command
-# in *every* state, and are stiff. What lies before them acts only through other weights and through
-# units that saturate, and is many times softer. A gradient knows nothing of that. $H$ does (the
+# (For such long steps these are the model's words, not the truth.) The last layer is stiff: its
+# biases shift a command in *every* state, and its weights come close to that. Layers 1 and 2 act
+# only through it, and through units that saturate. They are 40 to 150 times softer. The change
+# that was spread had only 520 of its 6,536 numbers in the last layer: that is the answer to the
+# riddle. A gradient knows nothing of stiffness. $H$ does (the
 # *Fisher information matrix* of notebook 1b): $H^{-1} g$ goes carefully where the
 # policy is stiff, and far where it is not.
 #
@@ -523,8 +532,8 @@ assert stiffness["biases 3"] > 5 * stiffness["weights 1"]
 # Take a linear policy, $\mu = \Phi\theta$: the rows of $\Phi$ are the features of $N$ states, there
 # are $n$ parameters and one command with deviation $\sigma$. Then
 # $H = \Phi^\top \Phi / (N \sigma^2)$. Write $Hv$ with two products of $\Phi$, so that no
-# $n \times n$ matrix ever exists. (The check cannot see it. With the 6,544 parameters of the robot
-# your computer could.)
+# $n \times n$ matrix ever exists. (The check cannot see whether you did. With the robot's 6,544
+# parameters you would notice it: such a matrix has 43 million numbers.)
 
 
 # %% tags=["exercise"]
@@ -644,11 +653,11 @@ print(f"promise of the plain gradient {promises[0]:.3f}, where the library stops
 print(f"after 100 iterations {promises[-1]:.3f}")
 
 # %% [markdown]
-# Two things are worth a look. The residual does not fall steadily, and where the library stops $x$
-# is far from the solution. The promise on the right rises with *every* iteration, and has most of
-# its height by then. Each iteration is as dear as two gradients, so one stops early. And the black
-# dot is the plain gradient, taken just as far: *at the same distance* the natural direction
-# promises several times as much.
+# Three things are worth a look. The residual does not fall steadily, and where the library stops $x$
+# is still off by half. But the promise on the right rises with *every* iteration, and has seven
+# eighths of its height by then. Each iteration costs as much as two gradients, so one stops early.
+# And the black dot is the plain gradient, taken just as far: *at the same distance* the natural
+# direction promises more than four times as much.
 #
 # ### The step, Eq. (17)
 
@@ -704,7 +713,9 @@ course.check(
 # %% [markdown]
 # ### The line search
 #
-# Up to here everything was models. Now the truth: go to the end of the step and look.
+# Up to here all was model. Now the truth: go to the end of the step and look. If $L$ has not risen, or
+# the divergence is not below $\delta$, try 0.8 of the step, then 0.64, and so on, ten points at most. If
+# none will do, stay. The *fraction* says how much of the full step is left.
 
 
 # %%
@@ -728,8 +739,8 @@ assert 0 < kl <= settings.target_kl and L > 0
 # The first try is accepted. The divergence is what (14) predicted, to within a few percent, and the
 # surrogate is not far from its promise.
 #
-# The same as a picture. How do $L$ and the divergence go along the search direction, before and
-# behind the point where we stopped?
+# The same as a picture. How do $L$ and the divergence change along the search direction, before and
+# beyond the point where we stopped?
 
 
 # %%
@@ -786,10 +797,11 @@ huge = {"delta": 2.0, "damping": 0.0}
 course.show(draw_update(**huge), alt=UPDATE_ALT.format(**huge))
 
 # %% [markdown]
-# Now the models are wrong. The full step lands outside, and back there the surrogate has almost
-# gone. The search walks back to the first point with $\bar D_{KL} \le \delta$ and $L > 0$. Note
-# that it takes the *first* such point, not the best one: the top of the hill in the left panel is
-# nearer to the start, and the search never gets there.
+# Now the models are wrong. The full step lands outside. (There $L$ is 0, but that does not mean "as
+# good as before": nearly all ratios have become 0, and their mean with them.) The search walks back
+# to the first point with $\bar D_{KL} \le \delta$ and $L > 0$. On its way it refuses two points inside
+# the region, because $L$ is negative there. Note that it takes the *first* acceptable point, not the
+# best one: the top of the hill in the left panel is nearer to the start, and the search never gets there.
 # A line search protects. It does not optimize. The trust region has to be chosen well.
 #
 # Play with both. (Remember your prediction of exercise 1: what grows with $\sqrt\delta$, what with
@@ -847,8 +859,8 @@ vector_to_parameters(theta_k, actor)  # back to where we were
 #
 # ### Exercise 5 ★★★ · To the rim
 #
-# The line search stops at the first of $1, 0.8, 0.64, \dots$ that fits: a shortened step may have come
-# back too far, a damped one never reaches the rim. Find the fraction $f$ at which the divergence is exactly
+# The line search stops at the first of $1, 0.8, 0.64, \dots$ that fits. A shortened step may have come
+# back too far, a damped one mostly ends before the rim. Find the fraction $f$ where the divergence is exactly
 # $\delta$. You get a function `divergence(f)` that rises from 0. If it has not reached $\delta$ at
 # $f = 4$, return 4.0. (Halve an interval again and again; forty times is plenty.)
 
@@ -912,9 +924,10 @@ course.check(
 # ## 6 · What is a promise worth? · 6 min
 #
 # $L$ rose well above zero. Has the robot become better by that much? $L$ was measured on the very
-# samples from which the direction was computed. A direction in 6,544 dimensions can find something
-# to improve in the *luck* of a few thousand samples. There is an honest test: measure $L$ on
-# rollouts of the same policy that the update has not seen. And a harder one: let the robot run.
+# samples from which the direction was computed. There are more parameters (6,544) than samples
+# (4,096), so a direction can be fitted to their *luck*. There is an honest test: measure $L$ on
+# rollouts of the same policy that the update has not seen. And a harder one: let the robot run, with
+# its noise, as in a rollout.
 
 # %%
 fresh = [sample_of(rollout) for rollout in rollouts[1:]]
@@ -976,16 +989,18 @@ course.show(
 # %% [markdown]
 # This is the picture to remember.
 #
-# - At the full step little is left of the improvement on fresh samples. Most of it was fitted luck.
+# - At the full step the update's own samples say 0.265, fresh ones 0.003. Three rollouts cannot tell
+#   that from zero. Nearly all of it was fitted luck.
 # - Farther out the left panel is no guide at all. Where the update's own samples promise most, robots
 #   begin to fall. One fresh rollout says up, another down: a few huge ratios decide their mean.
 # - The right panel is ragged, too: a handful of episodes at each point. But its end is clear.
-# - The divergence, unlike the improvement, is the same on fresh samples (the last numbers printed
-#   above). It can be relied upon. That is why it is the *constraint*.
+# - The divergence, unlike the improvement, is nearly the same on fresh samples (the last numbers
+#   printed above: a seventh less). So it can be relied upon, and can serve as the *constraint*.
 #
-# Then how can TRPO learn at all? The luck is another one in every rollout and averages out over
-# many updates; the small true part adds up. That works only if no single step is allowed to do
-# harm. This is what $\delta$ is for.
+# Then how can TRPO learn at all? First, this runner is already good and has little left to gain. A
+# beginner has more. Second, the luck is different in every rollout and averages out over many
+# updates; the small true part adds up. That works only if no single step can do much harm. This is
+# what $\delta$ is for.
 #
 # (Ilyas et al., 2020, measured this for PPO and TRPO on several tasks: gradients from common
 # numbers of samples are mostly noise, and the surrogate says little about the return away from
@@ -1038,15 +1053,17 @@ assert np.all((0 < kl) & (kl <= radius))  # the constraint of (12), held in ever
 # %% [markdown]
 # | Curve | What it says | Healthy | Ill: what to try |
 # |---|---|---|---|
-# | divergence | how far one update moved the policy | always below δ, not far from it | far below: the damping takes it, or the line search fails |
-# | points tried | how wrong the models (13), (14) are at the end of the step | 1 or 2 | many: δ is too large, or the rollout too small |
-# | step size α | the learning rate that one would have had to choose | changes slowly | falls to 0: the policy has become very stiff, σ very small |
-# | surrogate | what the update believes to have gained | above 0 | large, and the return does not move: fitted luck, play longer rollouts |
-# | explained variance | how well the critic predicts returns | rising towards 1 | below 0: look at `n_critic_updates`, reward scale, `gamma` |
+# | divergence | how far one update moved the policy | below δ, above half of it | far below: the damping takes it, or the line search shortens the step; 0: it found no point |
+# | points tried | how wrong the models (13), (14) are at the end of the step; always 1 in the stored run, so part 5 was no exception | 1 or 2 | many: δ is too large, or the rollout too small |
+# | step size α | the factor before $x$ in (17): a learning rate that nobody chose | changes slowly | jumps down, or to 0: the line search shortens the step, or finds no point at all |
+# | surrogate | what the update believes it has gained (the axis is cut: peaks above it are a few huge ratios, as in part 6) | above 0 | large, and the return does not move: fitted luck, play longer rollouts |
+# | explained variance | how well the critic predicts returns | rising towards 1 (below 0 at first: the critic knows nothing yet) | still below 0 after some twenty updates: look at `n_critic_updates`, reward scale, `gamma` |
 # | deviation σ | how much the policy tries out; it is the entropy in another unit | falling slowly | falls at once: δ is too large; rises: noise pays |
 #
-# The step size deserves a second look. Nobody chose it. With a fixed learning rate it would be a
-# horizontal line, and somebody would have had to find it.
+# The step size deserves a second look. Nobody chose it. In the stored run it falls from 0.17 to 0.10,
+# most of it in the first 50,000 steps. A fixed learning rate would be horizontal from the
+# start, and somebody would have had to find it. ($\alpha$ is $2\delta$ divided by the promise of (13): put
+# (17) into (13). So it falls where an update promises more.)
 #
 # Now two illnesses on purpose, for two updates: a hundred times the damping, and ten times the
 # trust region. What will the six numbers do?
@@ -1068,11 +1085,12 @@ second = {name: each.curve["train/kl_divergence_loss"][:2][-1] for name, each in
 assert second["damping × 100"] < 0.5 * second["healthy"] < 0.2 * second["δ × 10"]
 
 # %% [markdown]
-# The damping ate the trust region: one pays for $\delta$ and gets a fraction of it. (Its $\alpha$
-# is large only because $x = (H + cI)^{-1} g$ has become so short. Compare $\alpha$ for one
-# damping.) With the larger $\delta$ the divergence is nearly ten times as large, as (14) says, and
-# the surrogate promises more. ($\alpha$ and $L$ are of the second update, where the policies already
-# differ.) Does the robot
+# The damping ate the trust region: one pays for $\delta$ and gets a fraction of it. (The table shows
+# the second update of each. The $\alpha$ in the middle is large only because $x = (H + cI)^{-1} g$ has
+# become so short. Compare $\alpha$ only between runs with the same damping.) With the larger $\delta$
+# exercise 1 predicts ten times the divergence, and $\sqrt{10} \approx 3.2$ times the promise and
+# $\alpha$. In the stored table it is 8.6, 4.1 and 2.5 times: the policies already differ after one
+# update, and at this distance the models are no longer exact. Does the robot
 # learn faster, then? At the start it may, as there is nothing to break yet. Try it with
 # `quadlib.train("trpo", seconds=90, target_kl=0.2)`, and look at the curve *and* at the length of
 # the episodes, `run.curve["length"]`.
@@ -1093,9 +1111,9 @@ for name, result in judgement.items():
     print(f"{name}: {result}\n")
 
 # %% [markdown]
-# The noise helped to learn. Now compare the two lines, and the falls: does it still help, or does it
-# throw the robot over? Judge the mean action, but know that the curve of part 4 was made with the
-# noise.
+# The noise helped to learn. Now compare the two lines, the intervals and the falls: does it still help,
+# or does it only disturb? (If the intervals overlap, ten episodes are too few to be sure.) Judge the
+# mean action, but know that the curve of part 4 was made with the noise.
 
 # %%
 noise = np.random.default_rng(0)
@@ -1185,21 +1203,23 @@ assert largest <= delta
 # 1. A colleague makes the standard deviation of the policy ten times smaller and keeps the
 #    networks. What happens to $H$, and to the length of TRPO's step?
 #    <details><summary>Answer</summary>For the parameters of the mean $H$ grows a hundredfold: the same shift is now
-#    a very different policy. The step in them becomes about ten times shorter (with damping: nearly). A fixed
-#    learning rate would not have noticed.</details>
+#    a very different policy. $g$ grows tenfold, so $H^{-1} g$ and the step in them become about ten times
+#    shorter (with damping: nearly). A plain gradient step with a fixed learning rate would have become ten
+#    times *longer*.</details>
 # 2. A paper uses δ = 0.01 for a robot with 8 motors. What is that in sb3-contrib?
 #    <details><summary>Answer</summary>If the paper sums over the commands, as (10) says, then `target_kl` is
 #    0.00125, and its damping is divided by 8 as well.</details>
 # 3. The divergence of every update is a third of δ, and the line search always accepts its first
 #    point. What is going on?
-#    <details><summary>Answer</summary>The damping takes the rest. Less damping, or a larger δ: it has become the damping
-#    that decides how far you go.</details>
+#    <details><summary>Answer</summary>The damping takes the rest: it, not δ, decides how far you go. Take less
+#    damping, or a larger δ.</details>
 # 4. The surrogate rises by 0.3 in each update, and the return stands still. Is that a
 #    contradiction?
 #    <details><summary>Answer</summary>No. It is measured on the samples that were fitted. Look at fresh ones.</details>
 # 5. Why is the line search not replaced by "the best point along the direction"?
-#    <details><summary>Answer</summary>Best on the samples, that is: more fitted luck. Going to the rim, not to the
-#    top of the hill, keeps the choice away from noise.</details>
+#    <details><summary>Answer</summary>It would be the best on the samples of the update: more that is fitted
+#    to their luck (part 6), and more points to compute. The search only asks whether a point can be
+#    trusted: the divergence is at most δ, and L has risen.</details>
 
 # %% [markdown]
 # ## Summary on one page
@@ -1226,13 +1246,14 @@ assert largest <= delta
 # ```
 # repeat
 #     play n_steps steps in each of n_envs environments with π_k
-#     A_t ← GAE, then mean 0 and deviation 1
+#     A_t ← GAE;  G_t ← A_t + V(s_t);  then A_t ← mean 0 and deviation 1
 #     g   ← gradient of the mean of π_θ(a_t|s_t)/π_k(a_t|s_t) A_t at θ_k            (13)
 #     x   ← conjugate gradients for (H + cI) x = g, with v → H v                    (14)
 #     s   ← sqrt(2δ / xᵀ(H + cI)x) x                                                (17)
-#     for j = 0, 1, 2, …:
+#     for j = 0, 1, …, 9:
 #         accept θ_k + 0.8ʲ s if L has risen and the divergence is below δ; stop    (12)
-#     fit V to A_t + V(s_t): n_critic_updates passes of Adam
+#     if none was accepted: stay at θ_k
+#     fit V to G_t: n_critic_updates passes of Adam
 # ```
 #
 # Next: who finds all these settings? [Tuning](05_tuning.ipynb), by machines and by thought.
