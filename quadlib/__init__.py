@@ -42,9 +42,9 @@ def make(env: str = "MinitaurIdeal", **options) -> gymnasium.Env:
     ours = f"quadlib/{env}-v0"
     name = ours if ours in gymnasium.registry else env
     if name.startswith("quadlib/"):  # Gymnasium's limit and the environment's own are one
-        limits = [options[each] for each in ("max_steps", "max_episode_steps") if each in options]
-        if limits and limits[0] != -1:  # Gymnasium's word for none
-            options = {"max_steps": limits[0], "max_episode_steps": limits[0], **options}
+        limit = options.get("max_steps", options.get("max_episode_steps", -1))
+        if limit != -1:  # Gymnasium's word for none
+            options = {"max_steps": limit, "max_episode_steps": limit, **options}
     return gymnasium.make(name, **options)
 
 

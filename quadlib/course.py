@@ -6,14 +6,13 @@ import html
 import inspect
 import io
 import os
-import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from quadlib.functions import INSTALLED
+from quadlib.functions import own_frames
 
 BUDGETS = ("ci", "lecture", "full")
 
@@ -71,9 +70,7 @@ def check(
             result = answer(*given)
         except Exception as error:
             lines = [f"✗ {name} stops with {type(error).__name__}: {error}"]
-            frames = traceback.extract_tb(error.__traceback__)
-            own = [frame for frame in frames if not frame.filename.startswith(INSTALLED)]
-            lines += [f"  at    {own[-1].line}"] if own else []
+            lines += [f"  at    {frame.line}" for frame in own_frames(error)[-1:]]
             return Verdict("wrong", _explain(lines, answer, arguments, hint))
         if result is None or result is Ellipsis:
             text = (

@@ -5,6 +5,7 @@ import hashlib
 import os
 import sys
 import sysconfig
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import is_dataclass
 from functools import partial
@@ -35,6 +36,12 @@ def code_of(function: Any) -> str | None:
     if not callable(function):
         return None
     return hashlib.sha256(repr(_read(function, {})).encode()).hexdigest()
+
+
+def own_frames(error: BaseException) -> list[traceback.FrameSummary]:
+    """Where an error came through, without what is installed: a student's own lines."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return [frame for frame in frames if not frame.filename.startswith(INSTALLED)]
 
 
 def _read(value: Any, seen: dict[int, Any]) -> Any:
@@ -76,8 +83,8 @@ def _parts(value: Any) -> tuple:
             return tuple(part for each in kinds for part in _members(each))
     kind = type(value)
     if callable(value) or is_dataclass(value) or not _installed(kind):
-        slots = [_slots(value)] if _slots(value) else []
-        return kind, getattr(value, "__dict__", {}), *slots
+        slots = _slots(value)
+        return kind, getattr(value, "__dict__", {}), *([slots] if slots else [])
     return ()
 
 

@@ -408,9 +408,13 @@ def test_a_closed_robot_moves_nobody_elses(fast):
 
 def test_a_world_that_was_not_completed_is_built_again(monkeypatch):
     """As when the stop button comes between the legs and the first standing."""
+
+    def stop(self):
+        raise KeyboardInterrupt
+
     robot, whole = Robot(), Robot()
     with monkeypatch.context() as patch:
-        patch.setattr(Robot, "_settle", lambda self: (_ for _ in ()).throw(KeyboardInterrupt()))
+        patch.setattr(Robot, "_settle", stop)
         with pytest.raises(KeyboardInterrupt):
             robot.reset()
     for each in (robot, whole):

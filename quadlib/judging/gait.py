@@ -90,19 +90,19 @@ class Gait:
 
         ("none", nan) without a stride of all four legs.
         """
-        if np.isnan(self.phases).any():
+        phases = self.phases
+        if np.isnan(phases).any():
             return "none", np.nan
-        away = {name: _apart(self.phases, np.array(pure)) for name, pure in GAITS.items()}
+        away = {name: _apart(phases, np.array(pure)) for name, pure in GAITS.items()}
         name = min(away, key=away.get)
         return name, away[name]
 
     def __str__(self) -> str:
-        name, away = self.nearest()
+        (name, away), frequency = self.nearest(), self.stride_frequency
         duty = " ".join(f"{each:.0%}" for each in self.duty_factors)
         strides, nearest = "no strides", "no gait"
-        if not np.isnan(self.stride_frequency):
-            length = self.speed / self.stride_frequency
-            strides = f"{self.stride_frequency:.1f} strides/s of {length:.2f} m"
+        if not np.isnan(frequency):
+            strides = f"{frequency:.1f} strides/s of {self.speed / frequency:.2f} m"
         if name != "none":
             nearest = f"nearest to a {name} ({away:.2f} strides away)"
         return (

@@ -24,8 +24,6 @@ MAX_FILE_BYTES = 200_000_000  # unpacked; 10 s take 0.3 MB
 MAX_WORDS_BYTES = 4_000_000  # of them what is said in words; ours have 20,000
 FRAME_TIME = 0.02  # s between two frames of a recording
 _ARRAYS = ("time", "poses", "feet", "contacts", "reward")
-
-
 KINDS = {
     pybullet.GEOM_BOX: "box",
     pybullet.GEOM_SPHERE: "sphere",

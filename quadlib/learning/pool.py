@@ -8,16 +8,18 @@ however it ends.
 import contextlib
 import os
 import pickle
+import queue
 import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import cloudpickle
 import numpy as np
+
+WORKER = "from quadlib.learning.pool import serve; serve()"
 
 
 class Pool:
@@ -31,7 +33,7 @@ class Pool:
         self._processes: list[subprocess.Popen] = []
         try:
             for _ in arguments:
-                self._processes.append(_start())
+                self._processes.append(start_python(WORKER, stdout=subprocess.PIPE))
             for process, each in zip(self._processes, arguments, strict=True):
                 _send(process, (make, each))
             self._receive_all()
@@ -111,15 +113,17 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _start() -> subprocess.Popen:
+def start_python(code: str, **options: Any) -> subprocess.Popen:
+    """Run some code in a new process that finds the modules that are found here.
+
+    Its standard input is a pipe, which ends with this process. `options` are Popen's.
+    """
     # One thread each: the BLAS threads of several workers would only get in each other's way.
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
-    return subprocess.Popen(
-        # -P: the current folder is searched only where it is in our own path.
-        [sys.executable, "-P", "-c", "from quadlib.learning.pool import serve; serve()"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment,
-    )  # fmt: skip
+    # -P: the current folder is searched only where it is in our own path.
+    command = [sys.executable, "-P", "-c", code]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, **options)
 
 
 def _send(process: subprocess.Popen, message: Any) -> None:
@@ -133,15 +137,12 @@ def _send(process: subprocess.Popen, message: Any) -> None:
 def serve() -> None:
     """What a worker process does: make one object, then answer method calls until the pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the stop button is the parent's business
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    requests, answers = queue.SimpleQueue(), os.fdopen(os.dup(1), "wb")
+    threading.Thread(target=_listen, args=(requests,), daemon=True).start()
     os.dup2(2, 1)  # prints, Bullet's among them, must not get between the answers
     made = None
     while True:
-        try:
-            message = pickle.load(requests)
-        except EOFError:
-            return
+        message = requests.get()
         try:
             what, arguments = pickle.loads(message)  # may name a module that cannot be found here
             if made is None:
@@ -155,11 +156,13 @@ def serve() -> None:
         answers.flush()
 
 
-def _end_with(parent: int) -> None:
-    """A killed parent closes the pipe, but in the middle of a long call nobody reads it."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
+def _listen(requests: queue.SimpleQueue) -> None:
+    """In a thread of its own: the end of a killed parent is heard in the middle of a long call."""
+    try:
+        while True:
+            requests.put(pickle.load(sys.stdin.buffer))
+    finally:
+        os._exit(0)
 
 
 def _portable(error: Exception) -> Exception:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 
 import distributed
 
-from quadlib.learning.pool import available_cores
+from quadlib.learning.pool import available_cores, start_python
 
 PAUSE = 2.0  # seconds between two starts of the same worker, should it end at once
 
@@ -84,13 +84,8 @@ class _Processes:
 
 
 def _start(address: str) -> subprocess.Popen:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
-    return subprocess.Popen(
-        [sys.executable, "-P", "-c", f"from quadlib.search.crew import serve; serve({address!r})"],
-        stdin=subprocess.PIPE, env=environment,
-        start_new_session=True,  # Control-C is the caller's business
-    )  # fmt: skip
+    code = f"from quadlib.search.crew import serve; serve({address!r})"
+    return start_python(code, start_new_session=True)  # Control-C is the caller's business
 
 
 def serve(address: str) -> None:

@@ -109,7 +109,7 @@ def train_again(
     rows = _read(table) if Path(table).exists() else []
     # Those of another study, or of settings that have changed, count no more.
     rows = [row for row in rows if row[0] in codes and row[4] in ("", codes[row[0]])]
-    last = plan["steps"] * (steps * MARKS // plan["steps"]) // MARKS  # mark of a whole training
+    *_, last = _marks(steps, plan["steps"])
     done = {(row[0], row[1]) for row in rows if row[2] >= last}
     rows = [(*row[:4], codes[row[0]]) for row in rows if (row[0], row[1]) in done]
     jobs = [
@@ -177,10 +177,10 @@ def agreement(study: optuna.Study, again: Again, steps: int) -> dict[str, float]
 def _train(
     algorithm, settings, env, reward, seed, steps, budget, folder
 ) -> list[tuple[int, float]]:
-    """[(steps, return)] at the marks of the study's budget, and on in the same distances."""
+    """[(steps, return)] at the marks."""
     from quadlib.learning.training import DivergedError, train
 
-    marks = [budget * k // MARKS for k in range(1, steps * MARKS // budget + 1)]
+    marks = _marks(steps, budget)
     try:
         run = train(
             algorithm, steps=steps, env=env, reward=reward, seed=seed, folder=folder,
@@ -193,6 +193,11 @@ def _train(
         (mark, np.nan if value is None else value)
         for mark, value in zip(marks, values, strict=True)
     ]
+
+
+def _marks(steps: int, budget: int) -> list[int]:
+    """Of the study's budget, and on in the same distances."""
+    return [budget * k // MARKS for k in range(1, steps * MARKS // budget + 1)]
 
 
 def _code(plan: Mapping[str, Any], settings: Mapping[str, Any]) -> str:

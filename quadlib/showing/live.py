@@ -182,9 +182,14 @@ def _curve(run: "Run") -> str:
     """The curve as an image; nothing as long as there is nothing to draw."""
     if not np.isfinite(run.curve["return"]).any():
         return ""
+    return picture_or_reason(lambda: _drawn(run))
+
+
+def picture_or_reason(draw: Callable[[], str]) -> str:
+    """What `draw` returns; where it fails the error: a picture is not worth a training."""
     try:
-        return _drawn(run)
-    except Exception as error:  # a picture is not worth a training
+        return draw()
+    except Exception as error:
         return f"<small>No picture: {html.escape(f'{type(error).__name__}: {error}'[:300])}</small>"
 
 

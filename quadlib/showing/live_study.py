@@ -10,7 +10,7 @@ import optuna
 from optuna.trial import TrialState
 
 from quadlib import course
-from quadlib.showing.live import Output
+from quadlib.showing.live import Output, picture_or_reason
 
 REDRAW_EVERY = 3.0  # s, at most
 HINT = "The stop button (■) ends the study and keeps it; tune again and it goes on."
@@ -67,10 +67,7 @@ class LiveStudy:
 
 def _picture(study: optuna.Study) -> str:
     """Curves and history side by side, as an image."""
-    try:
-        return _drawn(study)
-    except Exception as error:  # a picture is not worth a study
-        return f"<small>No picture: {html.escape(f'{type(error).__name__}: {error}'[:300])}</small>"
+    return picture_or_reason(lambda: _drawn(study))
 
 
 def _drawn(study: optuna.Study) -> str:

@@ -2,7 +2,6 @@
 
 import linecache
 import math
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from quadlib.functions import INSTALLED
+from quadlib.functions import own_frames
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,10 +130,9 @@ def _suggestion(name: str) -> str:
 
 def _failure(reward: Reward, error: Exception, index: int) -> str:
     place = ""
-    for frame in traceback.extract_tb(error.__traceback__):
-        if not frame.filename.startswith(INSTALLED):
-            line = linecache.getline(frame.filename, frame.lineno).strip() or frame.line
-            place = f", line {frame.lineno}" + (f": {line}" if line else "")
+    for frame in own_frames(error)[-1:]:
+        line = linecache.getline(frame.filename, frame.lineno).strip() or frame.line
+        place = f", line {frame.lineno}" + (f": {line}" if line else "")
     kind = type(error).__name__
     return f"{_name(reward)} stopped at step {index}{place}\n{kind}: {error}"
 
