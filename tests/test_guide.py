@@ -32,6 +32,15 @@ def test_every_exercise_has_its_wrong_answers(name):
         assert told.count("; or ") + 1 == wrong[exercise], f"{exercise}: one for each wrong answer"
 
 
+def test_the_exercises_are_counted():
+    cells = [cell.source for name in LESSONS for cell in build.source_cells(name)]
+    stars = re.findall(r"^### Exercise \d+ (★+)", "\n".join(cells), re.M)
+    assert f"The {len(stars)} exercises" in " ".join(check.read(check.ROOT / "README.md").split())
+    assert f"and {len(stars)} exercises" in GUIDE
+    hard = sum(len(each) > 1 for each in stars)
+    assert f"with two or three stars and presents it; there are {hard} |" in GUIDE
+
+
 @pytest.mark.parametrize("name", LESSONS)
 def test_every_notebook_has_its_point_and_questions_with_answers(name):
     text = section(name)

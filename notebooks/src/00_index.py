@@ -1,7 +1,8 @@
 # %% [markdown]
 # # Policy gradients and learned locomotion
 #
-# A robot with four legs learns to run, on two processor cores, in minutes. Nobody shows it a gait.
+# A simulated robot with four legs learns to run, on two processor cores, in minutes. Nobody shows it
+# a gait.
 # This page is the map: what there is, how long it takes, where to begin.
 
 # %%
@@ -20,7 +21,8 @@ quadlib.video(run)
 #
 # ## Where to begin
 #
-# - **You have an hour and want to see it run.** Notebook 3. Take equation (20) on trust.
+# - **You have an hour and want to see it run.** Notebook 3, parts 1 to 8. Take equation (20)
+#   on trust.
 # - **You like to know what you are steering.** Notebook 2, then 3.
 # - **You want to know why it works.** Notebooks 1a and 1b, then 3.
 # - **You teach.** [For lecturers](LECTURERS.md): plans for one to seven sessions, what to run before
@@ -38,14 +40,15 @@ quadlib.video(run)
 #   rest still runs. Solutions are in the folder `solutions`.
 # - Long work shows a curve and can be stopped with ■. What was learned until then is kept.
 # - Trainings have three sizes. `QUADLIB_BUDGET=ci` takes seconds and learns nothing, `lecture` (the
-#   default) takes a minute or two, `full` is for a night. Set it before Jupyter starts, or in a
-#   notebook's first cell: `import os; os.environ["QUADLIB_BUDGET"] = "full"`.
+#   default) takes a minute or two, `full` about ten times as long, up to an hour for a notebook. Set
+#   it before Jupyter starts, or in a notebook's first cell:
+#   `import os; os.environ["QUADLIB_BUDGET"] = "full"`.
 #
 # ## Is this computer ready?
 #
 # Run the next two cells. The replay needs a browser with WebGL, which all of today's have: drag to
 # orbit, press space to pause and ? for all keys. Then a training of ten seconds: in notebook 3 the
-# robot trains for 90 seconds, and walks after some 50,000 steps.
+# robot trains for 90 seconds. It walks after some 50,000 steps, and runs after some 150,000.
 
 # %%
 quadlib.replay(run)
