@@ -48,6 +48,16 @@ def test_a_row_by_hand(tmp_path):
     )
 
 
+def test_a_seed_with_more_episodes_weighs_no_more(tmp_path):
+    for seed, returns in enumerate(([1, 3, 99, 99], [2, 4])):
+        path = kept(tmp_path, "ppo", seed)
+        for mode in ("deterministic", "stochastic"):
+            records.add_judgement(path, "fast", mode, episodes(returns), {})
+    text = results.table(folder=tmp_path).replace("\N{NO-BREAK SPACE}", " ")
+    # Means 2 and 3: 2.5 ± 12.706 · √½ / √2.
+    assert "2.5 ± 1.3 | -3.9 … 8.9 | 0 of 4" in text
+
+
 def test_steps_of_ancestors_are_told(tmp_path):
     for seed, before in enumerate((500_000, 700_000)):
         path = kept(tmp_path, "transfer", seed)

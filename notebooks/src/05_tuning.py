@@ -141,7 +141,7 @@ print(inspect.getsource(spaces._shared))
 # - **`horizon` instead of `gamma`.** $\gamma$ from 0.9 to 0.999 looks like a small interval. But
 #   $1/(1-\gamma)$, the number of steps that count, goes from 10 to 1000: a tenth of a second to ten
 #   seconds. That is the quantity to search over. (The slides' $\gamma = 0.909$ looks 0.11 s ahead:
-#   less than one stride.)
+#   about one stride.)
 # - **`rollout` instead of `n_steps`.** What an update sees is steps times environments. Two settings
 #   that only mean something together are better searched as their product and one of them.
 #

@@ -79,6 +79,9 @@ for part, beginnings in PARTS.items():
     print(f"{part:<12}{size:>6,} numbers   {MEANING[part]}")
 
 # %% [markdown]
+# The critic's *unit* is one number: in training rewards are divided by the size of returns, and the critic
+# learns returns in that unit. Multiplied with it, its values are in the reward's own unit again.
+#
 # What is *not* there: the optimizer's memory. Adam keeps running means of the gradients. In TRPO it
 # only ever moved the critic, so PPO starts with a fresh one.
 #
@@ -148,8 +151,12 @@ course.check(
 # %% [markdown]
 # So a critic that is asked to serve another $\gamma$ is off by a factor. In steps of income:
 # $1/(1-0.99) = 100$ for our TRPO, 38 and 11 for the slides' two. Our critic should be 2.6 and 9 times
-# too high (in metres, as the reward is nearly the distance). Measure it. `check_critic` plays the agent with its noise, in
-# episodes that no training has seen, and sets the critic's values beside the returns that came out.
+# too high. Measure it. `check_critic` plays the agent with its noise, in episodes that no training has seen,
+# and sets the critic's values beside the returns that came out, both in metres, as the reward is nearly the
+# distance. (States so near to the end of the recording that their return is not known are left out: more of
+# them for a large γ.) The *bias* is the mean of value − return. The *explained variance* is
+# $1 - \mathrm{Var}[\text{return} - \text{value}] \,/\, \mathrm{Var}[\text{return}]$: 1 is perfect, below 0 is
+# worse than a constant.
 
 # %%
 from quadlib.learning.critic import check_critic
@@ -181,7 +188,8 @@ assert abs(checks[own].bias) < checks[0.974].bias < checks[0.913].bias
 # hopes for several times what comes. But look at *how* it is wrong: the cloud is shifted as a whole, and
 # flatter. The order is still there: where the critic hopes for more, more comes. (The correlation
 # is even higher than for its own γ: over a longer time more happens that no state foretells, such as the
-# few falls far below the line.) Does a shift matter? PPO never uses values by themselves. It uses advantages:
+# few falls far below the line.) Does a shift matter? The critic learns from its error and will mend it. But
+# PPO's *policy* never sees values by themselves. Its update uses advantages:
 #
 # $$\hat A_t = \sum_{k \ge 0} (\gamma\lambda)^k \delta_{t+k}, \qquad
 # \delta_t = r_t + \gamma V(s_{t+1}) - V(s_t)$$
@@ -244,7 +252,7 @@ course.check(
 # is not gone. After a fall the value is 0, no $\gamma c$ comes back, the last step loses all of $c$: a fall
 # looks worse than it is. Whether that harms a *training* no formula says.
 #
-# (And $\gamma = 0.913$ has a problem of its own: it looks 11 steps ahead, 0.11 s, less than a stride.
+# (And $\gamma = 0.913$ has a problem of its own: it looks 11 steps ahead, 0.11 s, about one stride.
 # That is no problem of the transfer.)
 
 # %% [markdown]
@@ -254,7 +262,8 @@ course.check(
 # cell, write down the order: who keeps the return, who loses it, who gets it back?**
 #
 # - *all*: policy, critic, the policy's standard deviation (`log_std`), statistics;
-# - *no statistics*: the first rollout sees raw numbers, the others what is normalized by those so far;
+# - *no statistics*: in the first rollout the agent sees raw numbers; in each later one they are normalized
+#   with the mean and variance of the rollouts before it;
 # - *no critic*: a new one has to learn from nothing;
 # - *no critic, warm-up*: the same, but in the first updates the critic learns alone and the policy
 #   stands still.
@@ -288,15 +297,15 @@ for name, run in moved.items():
 
 # %% [markdown]
 # The first point is low for all: it counts the episodes that have ended by then, which are those with a
-# fall. And the curves are episodes with noise, the last 20; the grey line is without. So who stays at 23 has
-# lost nothing: as in training, TRPO's agents have 25 (part 6). What did you expect?
+# fall. The curves are means of the last 20 episodes, with noise; the grey line is without. With noise TRPO's
+# agents have about 25 (part 6), so a curve a little below that has lost next to nothing. What did you expect?
 #
 # - Without its *statistics* the agent is lost at once: it sees other numbers than those that it has
-#   learned with. It does not forget how to run, it is given wrong glasses. After eight updates it has
-#   begun to find its feet again.
-# - Without its *critic* it loses little, though the new one explains nothing for a long time (explained
-#   variance around 0 or below). The policy is good already, its updates are small, and an advantage is
-#   mostly made of the next $1/(1-\gamma\lambda) = 17$ rewards, which really came.
+#   learned with. It has not forgotten how to run, but it looks through the wrong glasses. After eight
+#   updates it has begun to find its feet again.
+# - Without its *critic* it loses little, though the new one explains nothing: its explained variance is
+#   still below 0 in the last of the eight updates. The policy is good already, its updates are small, and an
+#   advantage is mostly made of the next $1/(1-\gamma\lambda) = 17$ rewards, which really came.
 # - A *warm-up* costs three rollouts in which the policy stands still. Nothing here shows that it helps. It
 #   insures against first updates with a wrong critic; in a long training three rollouts cost next to nothing.
 #
@@ -363,7 +372,8 @@ course.show(figure, alt=f"A row per setting, a dot per seed. {alt}.")
 # another: in notebook 3 none of these alone made the slides' PPO walk, but here nobody tried them.)
 #
 # So is it the policy that was handed over? Not so fast. A setting can show what it does only if the policy
-# moves. How far did its weights go, as a share of their length?
+# moves. How far did its weights go? Take them all as one vector: how long is the change, as a share of the
+# length that the vector had?
 
 # %%
 start = theirs["TRPO"].agent
@@ -383,8 +393,9 @@ for label, name in list(names.items())[:-1]:
 # %% [markdown]
 # With their learning rate and a single pass PPO leaves the policy as it is. There γ, $\lambda$ or more
 # robots *could* not show anything, so these rows clear nobody. With all five it moved 8.7 %, about as far as
-# the first recipe of part 6 moves a policy, and still falls. So the rate is why nothing happened in their 4
-# million steps. But mending it is not enough.
+# the first recipe of part 6 moves a policy, and still falls. So the small
+# rate and the single pass are why the policy stood still in their 4 million steps. But to make it move is
+# not enough.
 #
 # And the critic, the suspect with the best story? Here is its error in episodes that it has not seen: for
 # its own discount, for the one that it was handed over to, and after PPO has had 4 million steps to mend it.
@@ -400,12 +411,13 @@ for label, (whose, gamma) in cases.items():
 
 # %% [markdown]
 # TRPO's critic is a fair one for its own γ. For the other it hopes for too much, and its explained variance
-# is below zero. PPO has mended that: unbiased, and it explains nearly half. With the better critic the
-# policy got no better. But it hardly moved, so this does not clear the critic either.
+# is below zero. PPO has mended that: most of the bias is gone, and it explains nearly half. With the
+# better critic the policy got no better. But it hardly moved, so this does not clear the critic either.
 #
 # So look into what was handed over, the policy itself. Its units are $\tanh$: beyond ±0.99 they are flat,
-# and pass on at most a fiftieth of a gradient. And a mean command far beyond ±1 is cut to ±1: where the
-# noise does not reach back into the range, it changes nothing.
+# and pass on at most a fiftieth of a gradient. And a command beyond ±1 is cut to ±1: where the mean
+# lies so far outside that the noise does not reach back into the range, the robot always gets the same ±1,
+# and no advantage can tell which way to move the mean.
 
 # %%
 from quadlib.learning.agent import ACTOR, layers
@@ -446,11 +458,12 @@ told = "; ".join(f"{label}: {flat:.0%} and {cut:.0%}" for label, (flat, cut) in 
 course.show(figure, alt=f"Shares of flat units and of commands that are cut. {told}.")
 
 # %% [markdown]
-# At any moment five of six first units of the slides' TRPO are flat, and four of five of its commands are
-# cut. PPO did not change that, not even with all five mended. Our PPO that learned from the same raw
-# numbers has half of its units flat, but commands within the range, and it walks. Our TRPO, with normalized
-# observations, has a third of its commands cut, but live units, and it runs. So half of the units flat, or a third of the
-# commands cut, does not keep a policy from running; four fifths of both may.
+# At any moment five of six units in the first layer of the slides' TRPO are flat, and four of five of its
+# mean commands are cut. PPO did not change that, not even with all five mended. Our PPO that learned from
+# the same raw numbers has half of its units flat, but commands within the range, and it walks. Our TRPO, with
+# normalized observations, has a third of its commands cut, but live units (3 % are flat), and it runs. So
+# neither half of the units flat nor a third of the commands cut keeps a policy from learning; four fifths of
+# both may.
 #
 # So two things held the slides' transfer back, as far as this one run shows: a learning rate with which
 # the policy does not move (the critic did), and a policy that is hard to move. Whether flat units are *the* reason only a new training
@@ -461,8 +474,9 @@ course.show(figure, alt=f"Shares of flat units and of commands that are cut. {to
 # %% [markdown]
 # ## 6 · A recipe · 8 min
 #
-# What would calm a policy down? Two attempts, three seeds each, all parts but for what is said, the
-# critic alone in the first three updates, and the same $\gamma = 0.99$ throughout:
+# What would calm a policy down? Here are two attempts, with three seeds each. In both all parts are carried
+# over unless the text says otherwise, in the first three updates only the critic learns, and $\gamma$ is
+# 0.99 throughout:
 #
 # - *Late and gently*, our first idea. TRPO for 600,000 steps; then PPO with many small updates (1,276 steps
 #   of one robot each), each with a third of the learning rate, and little noise: TRPO's `log_std` is not
@@ -471,7 +485,18 @@ course.show(figure, alt=f"Shares of flat units and of commands that are cut. {to
 #   wild. Large ones make it calm, and slow at first, where TRPO is quick. So TRPO begins, 400,000 steps,
 #   and PPO with eight robots and a learning rate of 0.0003 has the longer part, 600,000.
 #
-# Both come to a million steps. So do the controls: TRPO that goes on, and PPO from scratch.
+# Both come to a million steps. So do the controls: TRPO that goes on, and PPO from scratch. (PPO, with
+# clip or penalty, and TRPO have five seeds. The recipes have three, so from here on we compare the first
+# three of each.)
+
+# %%
+from quadlib.showing import comparison_plots
+
+
+def runs(name):
+    """The first three seeds of a training."""
+    return records.runs(name)[:3]
+
 
 # %%
 RECIPE = {
@@ -481,7 +506,7 @@ RECIPE = {
 }  # fmt: skip
 MODES = {"mean action": "deterministic", "as in training": "stochastic"}
 fair = {
-    mode: {label: [r.judged["fast"][key] for r in records.runs(name)] for label, name in RECIPE.items()}
+    mode: {label: [r.judged["fast"][key] for r in runs(name)] for label, name in RECIPE.items()}
     for mode, key in MODES.items()
 }
 alt = "; ".join(
@@ -502,14 +527,17 @@ for mode, groups in fair.items():
 
 # %% [markdown]
 # *Gently* failed, with all its small steps. The return rises from 27 to 30, but in 8 of 102 episodes
-# the robot falls, nearly as often as before, and one early fall among thirty episodes makes a large ±. What
-# less noise may have brought: as in training 28, where TRPO that goes on has 25 (both began at 21).
+# the robot falls, nearly as often as before (9), and in one more it stands still. A single return near 0 among
+# a seed's 34 episodes makes a large ±. Less noise may have helped in one thing: *as in training*, that is
+# with the noise, it has 28, where TRPO that goes on has 25 (both began at 21).
 #
-# *Early, with large rollouts* is what the slides wished for. PPO lifts TRPO's agents from 24 to 32, in
-# none of 102 episodes the robot falls, and the ± over episodes goes from 5.4 to 1.6, less than a third. It is less than half
-# of what TRPO comes to that goes on alone (30.7 ± 3.7, 3 falls). So PPO *can* stabilize a policy of TRPO's.
+# *Early, with large rollouts* is what the slides wished for. PPO lifts TRPO's agents from 24 to 32, no robot
+# falls in 102 episodes, and the ± over episodes goes from 5.4 to 1.6, less than a third. That is less than
+# half of what TRPO has if it goes on alone (30.7 ± 3.7, 3 falls). With the noise of training 6 of 102 fall,
+# where TRPO has 20. So PPO *can* stabilize a policy of TRPO's.
 #
-# And the other control? PPO from scratch comes to 31.2 ± 1.3, without a fall. It has both worlds by itself.
+# And the other control? PPO from scratch comes to 31.2 ± 1.3, without a fall, and with the noise it has 6
+# falls, too. It has both worlds by itself.
 # A head start from TRPO may be worth a little more, but three seeds cannot tell: part 7. (The second recipe
 # was thought of after the first had failed, on the same seeds. Other seeds would be the fair test.)
 #
@@ -526,7 +554,7 @@ for mode, groups in fair.items():
 from types import SimpleNamespace
 
 NAMES = {"PPO": "ppo", "PPO, KL penalty": "ppo_kl", "TRPO": "trpo", "TRPO → PPO": "transfer"}
-long_runs = {label: records.runs(name) for label, name in NAMES.items()}
+long_runs = {label: runs(name) for label, name in NAMES.items()}
 
 
 def one_after_the_other(first, second):
@@ -540,7 +568,7 @@ def one_after_the_other(first, second):
 
 
 # %%
-halves = zip(records.runs("trpo_400"), long_runs["TRPO → PPO"], strict=True)
+halves = zip(runs("trpo_400"), long_runs["TRPO → PPO"], strict=True)
 courses = long_runs | {"TRPO → PPO": [one_after_the_other(*pair) for pair in halves]}
 ends = "; ".join(f"{n} ends at {np.mean([r.curve['return'][-1] for r in g]):.1f}" for n, g in courses.items())
 course.show(
@@ -549,8 +577,9 @@ course.show(
 )
 
 # %% [markdown]
-# TRPO is ahead at first, PPO catches up. The one after the other is TRPO until 400,000 steps, and in front
-# from about half a million on: the quick start of the first, the steady climb of the second.
+# TRPO is ahead at first, PPO catches up. The one after the other is TRPO until 400,000 steps. It loses a
+# little when PPO takes over, and from about 0.6 million steps on it is level with the best, or a point or two
+# ahead: the quick start of the first, the steady climb of the second.
 #
 # And over wall time, on one core each. (Two trainings ran at a time, beside other work: do not trust minutes.)
 
@@ -560,7 +589,7 @@ told = "; ".join(f"{n} took {each:.0f}" for n, each in minutes.items())
 course.show(plots.learning_curve(courses, over="seconds"), alt=f"The same curves over minutes. {told} minutes.")
 
 # %% [markdown]
-# Each of these agents was then judged in 34 episodes, about 100 for the seeds together. A point is an episode:
+# Each of these agents was then judged in 34 episodes, about 100 for three seeds together. A point is an episode:
 
 # %%
 judged = {n: [r.judged["fast"]["deterministic"] for r in group] for n, group in long_runs.items()}
@@ -568,8 +597,10 @@ alt = "; ".join(f"{n}: seeds' means {', '.join(f'{e.mean:.1f}' for e in g)}" for
 course.show(comparison_plots.return_distributions(judged), alt=f"Returns of all episodes. {alt}.")
 
 # %% [markdown]
-# The same agents in two more worlds: our simulation with the original's physics, and the original itself,
-# MinitaurBulletEnv, of which we wrote no line.
+# The agents in two more worlds: our simulation with the original's physics, and the original itself,
+# MinitaurBulletEnv, of which we wrote no line. In the table the first is called `reference`;
+# `fast` is the world of the training. Here with all the seeds that each has. (For the transfers the minutes
+# are those of the second training alone.)
 
 # %%
 from IPython.display import Markdown
@@ -658,8 +689,10 @@ course.check(
 )
 
 # %% [markdown]
-# Both with their intervals, from the bootstrap over seeds: draw the seeds again, with replacement, and
-# see how much the number moves.
+# Both with their intervals, from the bootstrap over seeds: draw the seeds again, with replacement, many
+# times, and take the range of the middle 95 % of the results. Beside it, for the mean, stands the interval by
+# *Student's t*: $\bar x \pm t \, s / \sqrt n$, where $s$ is the standard deviation over the $n$ seeds. For
+# three seeds $t$ is 4.3; for very many it would be 1.96. (It takes the scores to be normally distributed.)
 
 # %%
 from quadlib.judging import comparison
@@ -692,11 +725,13 @@ course.show(
 )
 
 # %% [markdown]
-# An interval with ½ inside says: not known. One without says: a hint, no more. **With three seeds be
-# careful.** A quarter of three, rounded down, is none: the interquartile mean is the mean. And the bootstrap
+# Look at the second figure. An interval with ½ inside says: not known. One without says: a hint, no more.
+# So of the four pairs only one is a hint: PPO over PPO with the penalty. **With three seeds be careful.**
+# A quarter of three, rounded down, is none: the interquartile mean is the mean. And the bootstrap
 # knows only what it has seen. If all nine pairs are won, every new draw wins them, and the interval is
-# [1, 1]. Yet two equal algorithms do that in one of ten comparisons (2 of the 20 ways in which six runs can
-# be ordered). Student's t, which knows how little three numbers say, gives the wider intervals printed above.
+# [1, 1]. Yet with two equal algorithms one or the other wins all nine in one of ten comparisons: six ranks
+# can be dealt to two groups of three in 20 ways, and 2 of them separate the groups. Student's t, which knows
+# how little three numbers say, gives the wider intervals printed above.
 
 # %% [markdown]
 # ## 8 · What the robots do · 8 min
@@ -722,13 +757,16 @@ for name, each in gaits.items():
     print(f"{name}: {each}\n")
 
 # %% [markdown]
-# The names are those of animals' gaits: in a *walk* the four legs follow one
-# another, a quarter of a stride apart, in a *trot* the diagonal legs go together, in a *pace* the
-# legs of one side, in a *bound* front and back, in a *pronk* all four (Hildebrand, 1989). The number
-# says how far the robot is from the pure form.
+# (F and B are front and back, L and R left and right.) The names are those of animals' gaits: in a *walk*
+# the four legs follow one another, a quarter of a stride apart. In a *trot* the diagonal legs go together, in
+# a *pace* the two legs of a side, in a *bound* the two front legs and then the two back legs, in a *pronk* all
+# four (Hildebrand, 1989). The number says how far the robot is from the pure form, in strides, as a mean over
+# the legs. Do not trust the name alone: a pure walk and a pure trot are only 0.125 apart, and legs with
+# random phases are on average 0.09 from the nearest form. So 0.12 is hardly a walk, and 0.07 to 0.09 are
+# rough trots.
 #
-# Is that fast? Tan et al. (2018) had the same robot trot and gallop, in simulation and then on the
-# real one (0.5 and 1.3 m/s). Each point below is an episode; the dotted lines are equal cost of transport,
+# Is that fast? Tan et al. (2018) had the same robot trot (0.5 m/s) and gallop (1.3 m/s), in simulation
+# and then in reality. Each point below is an episode; the dotted lines are equal cost of transport,
 # power / (weight · speed).
 
 # %%
@@ -740,14 +778,14 @@ course.show(comparison_plots.speed_power(judged), alt=f"Speed against power of a
 
 # %% [markdown]
 # Ours are two and a half times as fast as that gallop, in simulation only. PPO's robots are the thriftiest.
-# TRPO's draw a fifth more power at about the same speed, the transferred ones a third more (one of the three
-# seeds most of all: the group on top). They began at 184 W and 2.7 m/s, as thirsty per metre as they are
-# now. What TRPO began, PPO made faster, not thriftier.
+# TRPO's draw a fifth more power at about the same speed, the transferred ones almost a third more (one of the
+# three seeds most of all: the group on top). At 400,000 steps, where PPO took them over, they had 184 W and
+# 2.7 m/s (not in the figure): 68 J per metre then, 71 now. What TRPO began, PPO made faster, not thriftier.
 #
 # ### And when the world is unkind?
 #
 # Without training again: a robot that is a fifth lighter, one that is a fifth heavier, and one that
-# is pushed sideways with 20 N, a tenth of a second every two seconds.
+# is pushed with 20 N for a tenth of a second every two seconds, each time in another horizontal direction.
 
 # %%
 CONDITIONS = {"20 % lighter": "light", "20 % heavier": "heavy", "pushed, 20 N": "pushed"}
@@ -755,7 +793,7 @@ CONDITIONS = {"20 % lighter": "light", "20 % heavier": "heavy", "pushed, 20 N": 
 
 def seeds(name, judge):
     """Mean return of each seed's agent, acting with the mean."""
-    return [record.judged[judge]["deterministic"].mean for record in records.runs(name)]
+    return [record.judged[judge]["deterministic"].mean for record in runs(name)]
 
 
 panels = {
@@ -790,10 +828,10 @@ for label, group in long_runs.items():
 #
 # | The slides say | What we saw | Where |
 # |---|---|---|
-# | TRPO explores better than PPO | nobody measured exploring. With the same rollouts it learns faster at first; after a million steps nobody can tell them apart | curves in part 7 |
-# | PPO takes the reward too literally | with their settings TRPO does, too: both leap and fall. With ours neither does | first figure below; notebook 3, part 9 |
+# | TRPO explores better than PPO | nobody measured exploring. With the same rollouts it learns faster at first; after a million steps their mean returns cannot be told apart | part 7 |
+# | PPO takes the reward too literally | with their settings TRPO does, too: both leap and fall. With ours both learn to run | first figure below; falls in part 6; notebook 3, part 9 |
 # | Without clipping the variance is higher | TRPO's robots vary more than PPO's. But PPO with a penalty has no clip either, and is as calm as PPO with it | episodes in part 7 |
-# | Longer training would bring stability | with their settings no: after 200,000 steps their TRPO was where it was after 4 million. With ours yes: from 0.4 to 1 million steps TRPO's falls go from 19 to 3 of 102 episodes | parts 5 and 6 |
+# | Longer training would bring stability | with their settings no: after 200,000 steps their TRPO was where it was after 4 million. With ours partly: from 0.4 to 1 million steps TRPO's falls go from 19 to 3 of 102 episodes with the mean action, but only from 22 to 20 with the noise of training | parts 5 and 6 |
 # | More layers and hidden units may be necessary | no sign of it: after 600,000 steps wider nets are behind 64-64, a third layer changes nothing (three seeds of 64-64, one of each other) | second figure below |
 # | Tuning matters most | yes: settings (normalization and robots among them) make a factor of thirty and more, algorithms, with our settings, two or three points of thirty | first figure below; how much of tuning is luck: notebook 5 |
 
@@ -812,7 +850,7 @@ course.show(figure, alt=f"A row per algorithm and table of settings, a dot per s
 
 # %%
 SIZES = {"64-64": "ppo", "128-128": "net_128", "256-256": "net_256", "64-64-64": "net_three"}
-sizes = {label: [r.after(600_000) for r in records.runs(name)] for label, name in SIZES.items()}
+sizes = {label: [r.after(600_000) for r in runs(name)] for label, name in SIZES.items()}
 alt = "; ".join(f"{label}: {np.mean(values):.1f}" for label, values in sizes.items())
 panels = {"PPO, hidden layers": (sizes, np.mean(sizes["64-64"]))}
 figure = comparison_plots.dots(panels, "mean return after 600,000 steps", "64-64")
@@ -840,9 +878,10 @@ course.show(figure, alt=f"A row per size, a dot per seed. {alt}.")
 #
 # Answer first, then open.
 #
-# 1. A critic's values are all too high by 2. What does PPO notice?
+# 1. A critic's values are all too high by 2. What does PPO's policy notice?
 #    <details><summary>Answer</summary>Next to nothing: advantages change by the same constant, and are
-#    normalized. But before a fall, and where a rollout is cut, the constant does not cancel.</details>
+#    normalized. But before a fall, and where a rollout is cut, the constant does not cancel. (The critic
+#    does notice: it learns from its error.)</details>
 # 2. An agent that ran falls at once in its new trainer. What do you suspect first?
 #    <details><summary>Answer</summary>The statistics of the observations: they were not carried over.</details>
 # 3. A critic has an error of 1.69 (root mean square) and a bias of 1.68. Is it useless?
@@ -864,7 +903,8 @@ course.show(figure, alt=f"A row per size, a dot per seed. {alt}.")
 #
 # **Facts.** An agent is a policy, a critic, a deviation and statistics. All four can be carried from
 # TRPO to PPO, because both are actor-critic methods with the same networks. A critic belongs to a
-# discount factor; what is wrong about it by a constant does no harm to normalized advantages.
+# discount factor; an error that is the same everywhere does no harm to normalized advantages, except before
+# a fall.
 #
 # **Equations.**
 #

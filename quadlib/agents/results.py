@@ -5,6 +5,7 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from quadlib.files import write
 from quadlib.judging import records
 from quadlib.judging.comparison import seeds_interval
+from quadlib.judging.evaluation import Evaluation
 
 README = Path(__file__).parents[2] / "README.md"
 BEGIN, END = "<!-- results: made by `make results` -->\n", "<!-- end of results -->"
@@ -39,6 +41,7 @@ NOTES = """\
 Return: mean ± standard deviation over the episodes of all seeds, acting with the policy's mean;
 *sampled*: as in training. The interval is of the mean over trainings with different seeds
 (Student's t). Speed and power are means, cost of transport (power / (weight · speed)) is a median.
+Minutes are the median over seeds.
 """
 
 
@@ -52,7 +55,7 @@ def table(names: Iterable[str] = tuple(LABELS), folder: Path | None = None) -> s
     rows = []
     for name in (name for name in names if name in records.names(folder)):
         found = records.runs(name, folder)
-        minutes = np.mean([record.agent.about["seconds"] for record in found]) / 60
+        minutes = np.median([record.agent.about["seconds"] for record in found]) / 60
         seeds = f"{len(found)} seed{'s' if len(found) > 1 else ''}"
         label = f"**{LABELS[name]}**, {seeds}, {_steps(found)} M steps, {minutes:.0f} min each"
         for judge in JUDGES:
@@ -78,8 +81,8 @@ def _steps(found: list[records.Record]) -> str:
 
 
 def _numbers(found: list[records.Record], judge: str) -> list[str]:
-    results = [record.judged[judge]["deterministic"] for record in found]
-    sampled = [record.judged[judge]["stochastic"] for record in found]
+    results = _as_long([record.judged[judge]["deterministic"] for record in found])
+    sampled = _as_long([record.judged[judge]["stochastic"] for record in found])
     low, high = seeds_interval([result.mean for result in results])
     return [
         _spread(results),
@@ -91,6 +94,13 @@ def _numbers(found: list[records.Record], judge: str) -> list[str]:
         _spread(sampled),
         _falls(sampled),
     ]
+
+
+def _as_long(results: list[Evaluation]) -> list[Evaluation]:
+    """As many episodes of each seed as all have, the first ones: all seeds weigh the same."""
+    count = min(len(result.returns) for result in results)
+    names = [field.name for field in fields(Evaluation)]
+    return [Evaluation(**{name: getattr(r, name)[:count] for name in names}) for r in results]
 
 
 def _all(results: list, column: str) -> np.ndarray:
