@@ -194,6 +194,13 @@ def keep_outputs(notebook: NotebookNode, path: Path) -> None:
                 cell.execution_count = old[cell.id].execution_count
 
 
+def number(notebook: NotebookNode) -> None:
+    """Count the cells that were run by their place: some may have been run in another kernel."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for place, cell in enumerate(code, 1):
+        cell.execution_count = place if cell.execution_count else None
+
+
 def differences(name: str) -> list[Path]:
     """The generated files of this name whose cells are not what `src` says."""
 
@@ -238,6 +245,7 @@ def main() -> int:
                 keep_outputs(notebook, path)
             if name in executed:
                 execute(notebook, options.parts)
+            number(notebook)
             path.parent.mkdir(exist_ok=True)
             text = nbformat.writes(notebook).rstrip("\n") + "\n"
             write(path, lambda file, text=text: file.write(text.encode()))  # whole, or as it was

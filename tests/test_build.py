@@ -110,15 +110,19 @@ print("third", random.random())
 def test_parts_are_run_alone(small_course, monkeypatch, capsys):
     (small_course / "src" / "00_small.py").write_text(PARTS)
 
+    def cells():
+        notebook = nbformat.read(small_course / "00_small.ipynb", as_version=4)
+        return [c for c in notebook.cells if c.cell_type == "code"]
+
     def outputs():
-        cells = nbformat.read(small_course / "00_small.ipynb", as_version=4).cells
-        return [c.outputs[0].text for c in cells if c.cell_type == "code" and c.outputs]
+        return [c.outputs[0].text for c in cells() if c.outputs]
 
     main(monkeypatch, "--execute")
     before = outputs()
     main(monkeypatch, "--execute", "--parts", "1", "3")
     assert [text.split()[0] for text in outputs()] == ["first", "second", "third"]
     assert [a == b for a, b in zip(before, outputs(), strict=True)] == [False, True, False]
+    assert [cell.execution_count for cell in cells()] == [None, 2, 3, 4]
     with pytest.raises(ValueError, match="no part 7; the last one is 3"):
         main(monkeypatch, "--execute", "--parts", "7")
     with pytest.raises(Exception, match="random"):
