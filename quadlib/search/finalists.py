@@ -109,7 +109,7 @@ def train_again(
     rows = _read(table) if Path(table).exists() else []
     # Those of another study, or of settings that have changed, count no more.
     rows = [row for row in rows if row[0] in codes and row[4] in ("", codes[row[0]])]
-    *_, last = _marks(steps, plan["steps"])
+    last = max(_marks(steps, plan["steps"]), default=0)
     done = {(row[0], row[1]) for row in rows if row[2] >= last}
     rows = [(*row[:4], codes[row[0]]) for row in rows if (row[0], row[1]) in done]
     jobs = [
