@@ -27,8 +27,8 @@ browser: $(VENV)/.installed  ## the browser tests alone, with pictures (needs Ch
 colab: $(VENV)/.installed  ## run the notebooks with Colab's versions, in an empty folder (NAME="02 03")
 	$(PY) tests/colab/rehearse.py $(NAME)
 
-notebooks: $(VENV)/.installed  ## run and rewrite the notebooks from notebooks/src (one: make notebooks NAME=02)
-	$(PY) notebooks/build.py --execute $(NAME)
+notebooks: $(VENV)/.installed  ## run and rewrite the notebooks from notebooks/src (one: NAME=02; parts of it: PARTS="1 9")
+	$(PY) notebooks/build.py --execute $(NAME) $(if $(PARTS),--parts $(PARTS))
 
 rehearse: $(VENV)/.installed  ## a lecture with the clock (LECTURE="02:1,2,6 03")
 	$(PY) notebooks/rehearse.py $(LECTURE)
