@@ -142,10 +142,9 @@ assert divergence["last biases"] > 5 * divergence["spread"]
 # %% [markdown]
 # ### Exercise 1 ★ · A larger trust region
 #
-# Somebody makes $\delta$ `factor` times as large and changes nothing else. Predict, from the
-# equations: how many times as large become the length of the step (17), the improvement that (13)
-# promises for it, and the divergence that (14) predicts for it? We will compare with the truth in
-# part 5.
+# Somebody makes $\delta$ `factor` times as large and changes nothing else. Predict, from the equations,
+# by what factor these three grow: the length of the step (17), the improvement that (13) promises for it,
+# and the divergence that (14) predicts for it. We will compare with the truth in part 5.
 
 
 # %% tags=["exercise"]
