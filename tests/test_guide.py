@@ -32,6 +32,14 @@ def test_every_exercise_has_its_wrong_answers(name):
         assert told.count("; or ") + 1 == wrong[exercise], f"{exercise}: one for each wrong answer"
 
 
+def test_no_file_of_the_package_is_longer_than_the_readme_says():
+    most = re.search(
+        r"no Python file in it has more than (\d+) lines", check.read(check.ROOT / "README.md")
+    )
+    files = (check.ROOT / "quadlib").rglob("*.py")
+    assert [path for path in files if check.read(path).count("\n") > int(most[1])] == []
+
+
 def test_the_exercises_are_counted():
     cells = [cell.source for name in LESSONS for cell in build.source_cells(name)]
     stars = re.findall(r"^### Exercise \d+ (★+)", "\n".join(cells), re.M)

@@ -951,9 +951,10 @@ Markdown(results.table(["slides_ppo", "ppo", "ppo_kl"]))
 # With its mean action PPO runs at more than 3 m/s in all three worlds, and hardly ever falls. In
 # MinitaurBulletEnv its return is 31.5, and the interval over seeds ends at 30.2 and 32.8. With the penalty
 # instead of the clip it stays behind, by three to five points. (With these settings: nobody searched for
-# better ones.) And the slides' PPO, trained again from their table? It comes to 0.38 ± 0.04 in the original world, where they report 0.5 ± 0.05. So that was no
-# accident, and no error. It throws itself forward once, and falls within half a second. After 300,000
-# steps an episode lasted more than a second; the millions after that made it shorter, not better.
+# better ones.) And the slides' PPO, trained again from their table? It comes to 0.38 ± 0.04 in the original
+# world, where they report 0.5 ± 0.05. So that was no accident, and no error. It throws itself forward once,
+# and falls within half a second. After 300,000 steps an episode lasted more than a second; the millions
+# after that made it shorter, not better.
 #
 # ### Why did the slides' PPO stand still?
 #
