@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -90,6 +91,22 @@ def test_what_a_run_came_to_after_so_many_steps(kept, tmp_path):
     assert record.after(100) == 3.0  # of 91, 95 and 104, without the one where no episode had ended
     with pytest.raises(ValueError, match="a_walk 3 ends after 150 steps, not 151"):
         record.after(151)
+
+
+def test_two_trainings_one_after_the_other_are_one_curve(kept, tmp_path):
+    (record,) = records.runs("a_walk", tmp_path / "kept")
+    first, second = (
+        replace(record, curve={name: np.array(column) for name, column in curve.items()})
+        for curve in (
+            {"steps": [16.0, 1000], "seconds": [1.0, 60], "return": [2.0, 3], "kl": [0.1, 0.2]},
+            {"steps": [20_000.0, 20_001], "seconds": [5.0, 6], "return": [0.0, 4], "std": [1.0, 1]},
+        )
+    )
+    both = records.joined(first, second)
+    assert {name: list(column) for name, column in both.curve.items()} == {
+        "steps": [16, 1000, 21_001], "seconds": [1, 60, 66], "return": [2, 3, 4],
+    }  # fmt: skip
+    assert both.agent is second.agent and len(second.curve["steps"]) == 2
 
 
 def test_a_run_that_went_on_is_kept_again(kept, tmp_path):

@@ -236,7 +236,7 @@ print(TRPOSettings.help())
 
 # %% [markdown]
 # `learning_rate` and `batch_size` are for the critic alone. The policy has no learning rate, and its one
-# step uses the whole rollout. "Per action" in the line of `target_kl` means: per command, one of the eight.
+# step uses the whole rollout. "Per command", in the line of `target_kl`, needs a word:
 #
 # > **A trap for those who compare libraries.** $\delta$ is a distance, so one has to know the
 # > ruler. Two eight-dimensional Gaussians have *one* KL divergence: the sum over the commands. SB3

@@ -551,25 +551,10 @@ for mode, groups in fair.items():
 # the slides' environment. The bands go from the worst seed to the best.
 
 # %%
-from types import SimpleNamespace
-
 NAMES = {"PPO": "ppo", "PPO, KL penalty": "ppo_kl", "TRPO": "trpo", "TRPO → PPO": "transfer"}
 long_runs = {label: runs(name) for label, name in NAMES.items()}
-
-
-def one_after_the_other(first, second):
-    """Two trainings as one: steps and seconds of the second are counted on from the first's."""
-    begun = second.curve["steps"] > 20_000  # at first only episodes with a fall have ended
-    curve = {"return": np.append(first.curve["return"], second.curve["return"][begun])}
-    for name in ("steps", "seconds"):
-        along = first.curve[name][-1] + second.curve[name][begun]
-        curve[name] = np.append(first.curve[name], along)
-    return SimpleNamespace(curve=curve)
-
-
-# %%
 halves = zip(runs("trpo_400"), long_runs["TRPO → PPO"], strict=True)
-courses = long_runs | {"TRPO → PPO": [one_after_the_other(*pair) for pair in halves]}
+courses = long_runs | {"TRPO → PPO": [records.joined(*pair) for pair in halves]}
 ends = "; ".join(f"{n} ends at {np.mean([r.curve['return'][-1] for r in g]):.1f}" for n, g in courses.items())
 course.show(
     plots.learning_curve(courses),

@@ -158,7 +158,7 @@ def jobs(names: list[str]) -> Iterator[tuple[str, int]]:
 def is_kept(name: str, seed: int) -> bool:
     """Does the package hold this training, as its plan says?"""
     plan = PLANS[name]
-    paths = [records.FOLDER / each / f"{seed}.safetensors" for each in (name, *plan.along)]
+    paths = [records.path_of(each, seed) for each in (name, *plan.along)]
     if not all(path.exists() for path in paths):
         return False
     about = Agent.load(paths[0]).about

@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,22 @@ class Record:
         return math.nan if value is None else value
 
 
+def joined(first: Record, second: Record) -> Record:
+    """The second of two trainings, with the curve of the first, which it went on from, before its own.
+
+    Its steps and seconds are counted on. Of what either measured the shared columns are kept, and of
+    the second's curve not the first 20,000 steps: there only episodes that ended with a fall have
+    ended.
+    """
+    begun = second.curve["steps"] > 20_000
+    curve = {}
+    for name in (name for name in second.curve if name in first.curve):
+        before, after = first.curve[name], second.curve[name][begun]
+        on = before[-1] if name in ("steps", "seconds") else 0.0
+        curve[name] = np.append(before, after + on)
+    return replace(second, curve=curve)
+
+
 def names(folder: Path | None = None) -> list[str]:
     """The trainings of which records are kept."""
     return sorted({path.parent.name for path in (folder or FOLDER).glob("*/*.safetensors")})
@@ -82,6 +98,11 @@ def runs(name: str, folder: Path | None = None) -> list[Record]:
         kept = ", ".join(names(folder)) or "none"
         raise ValueError(f"no records of {name!r} are kept; there are {kept}")
     return [_read(path) for path in paths]
+
+
+def path_of(name: str, seed: int, folder: Path | None = None) -> Path:
+    """Where the agent of one training is kept, or would be."""
+    return (folder or FOLDER) / name / f"{seed}.safetensors"
 
 
 def paths_of(name: str, folder: Path | None = None) -> list[Path]:
@@ -183,7 +204,7 @@ def _place(run: Path, folder: Path | None, name: str | None = None) -> Path:
     found = re.fullmatch(r"(\w+)_(\d+)", run.name)
     if not found:
         raise ValueError(f"a run's folder is called NAME_SEED, not {run.name}")
-    return (folder or FOLDER) / (name or found[1]) / f"{found[2]}.safetensors"
+    return path_of(name or found[1], int(found[2]), folder)
 
 
 def _read(path: Path) -> Record:

@@ -46,7 +46,7 @@ class PPOSettings(Settings):
     """PPO with the clipped objective, Eq. (20) and (21)."""
 
     n_epochs: int = _setting(10, "passes over each rollout", 1, 1000)
-    clip_range: float = _setting(0.2, "ε: how far the probability ratio may leave 1", 1e-4, 10.0)
+    clip_range: float = _setting(0.2, "ε: the ratio is clipped to 1 ± ε", 1e-4, 10.0)
     ent_coef: float = _setting(0.0, "c₂, weight of the entropy bonus", 0.0, 10.0)
     vf_coef: float = _setting(0.5, "c₁, weight of the value loss", 0.0, 100.0)
     max_grad_norm: float = _setting(0.5, "longest gradient that Adam is given", 1e-6, 1e6)
@@ -72,7 +72,7 @@ class TRPOSettings(Settings):
     n_steps: int = _setting(512, "steps in each environment between two updates", 2, 100_000)
     learning_rate: float = _setting(1e-3, "Adam's step size, for the critic alone", 1e-8, 1.0)
     gae_lambda: float = _setting(0.97, "λ of generalized advantage estimation", 0.0, 1.0)
-    target_kl: float = _setting(0.02, "δ, radius of the trust region, per action", 1e-8, 10.0)
+    target_kl: float = _setting(0.02, "δ, radius of the trust region, per command", 1e-8, 10.0)
     cg_max_steps: int = _setting(15, "most steps of conjugate gradient", 1, 1000)
     cg_damping: float = _setting(0.1, "added to the Fisher matrix's diagonal", 0.0, 10.0)
     n_critic_updates: int = _setting(10, "passes of the critic over each rollout", 0, 1000)
