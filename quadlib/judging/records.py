@@ -68,11 +68,10 @@ class Record:
 
 
 def joined(first: Record, second: Record) -> Record:
-    """The second of two trainings, with the curve of the first, which it went on from, before its own.
+    """The second of two trainings with the curve of the first, which it went on from.
 
-    Its steps and seconds are counted on. Of what either measured the shared columns are kept, and of
-    the second's curve not the first 20,000 steps: there only episodes that ended with a fall have
-    ended.
+    Its steps and seconds are counted on. Columns that both have are kept, and of the second's curve
+    not the first 20,000 steps: until then only episodes that end with a fall have ended.
     """
     begun = second.curve["steps"] > 20_000
     curve = {}
