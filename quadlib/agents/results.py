@@ -26,6 +26,7 @@ LABELS = {
     "ppo": "PPO",
     "ppo_kl": "PPO, adaptive KL penalty",
     "trpo": "TRPO",
+    "trpo_cooled": "TRPO, then a quarter of δ",
     "transfer": "TRPO → PPO",
 }
 JUDGES = {
@@ -41,7 +42,7 @@ NOTES = """\
 Return: mean ± standard deviation over the episodes of all seeds, acting with the policy's mean;
 *sampled*: as in training. The interval is of the mean over trainings with different seeds
 (Student's t). Speed and power are means, cost of transport (power / (weight · speed)) is a median.
-Minutes are the median over seeds.
+Minutes are the median over seeds, of the last part where there are two.
 """
 
 
