@@ -1172,7 +1172,7 @@ from quadlib.agents import results
 Markdown(results.table(["slides_trpo", "trpo", "trpo_cooled", "ppo"]))
 
 # %% [markdown]
-# With the mean action all of them run at more than 3 m/s in all three worlds, also in the one that we did not
+# With the mean action all of ours run at more than 3 m/s in all three worlds, also in the one that we did not
 # write. After a million steps PPO is a little ahead, 31.5 against 29.0 in MinitaurBulletEnv, but the intervals
 # overlap: five seeds are hardly enough to tell. They differ more in what follows the ±, and in the falls. Now and
 # then a robot of TRPO's loses its feet, and with the noise of training it does so in one of five or six episodes.
@@ -1183,9 +1183,9 @@ Markdown(results.table(["slides_trpo", "trpo", "trpo_cooled", "ppo"]))
 # the mean action 6 times in the 300 episodes of the three worlds, where it was 20 times. Was it the small δ, or
 # only the time? That cannot be seen here. The control would be a second million with the old δ.
 #
-# The slides saw the same, with smaller numbers. Their TRPO, trained again, throws itself forward and
-# falls, in every single episode: a return of about 1 ± 1, where they report 2.5 ± 1.5. Their PPO came
-# to 0.5 ± 0.05: less, and tame. So their last wish was to have both: TRPO's return and PPO's calm.
+# A wild TRPO and a calm PPO: so it was in the slides, with smaller numbers. Their TRPO, trained again, throws
+# itself forward and falls, in every single episode: a return of about 1 ± 1, where they report 2.5 ± 1.5. Their
+# PPO came to 0.5 ± 0.05: less, and tame. So their last wish was to have both: TRPO's return and PPO's calm.
 
 # %% [markdown]
 # Was the constraint kept? Each dot below is an update of a long run (of the 245 of each million a record keeps

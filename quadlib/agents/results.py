@@ -25,6 +25,7 @@ LABELS = {
     "slides_transfer": "the slides' TRPO → PPO",
     "ppo": "PPO",
     "ppo_kl": "PPO, adaptive KL penalty",
+    "ppo_kl_cooled": "PPO, adaptive KL penalty, then a third of the learning rate",
     "trpo": "TRPO",
     "trpo_cooled": "TRPO, then a quarter of δ",
     "transfer": "TRPO → PPO",
