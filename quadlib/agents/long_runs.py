@@ -96,7 +96,7 @@ def exchanged(
 # The slides' rollouts, from one robot: PPO learns faster with them, and becomes wilder.
 ONE = exchanged({}, SLIDES["ppo"], SUSPECTS["robots"])
 # The second million: the noise has shrunk, so the same step changes the policy more than at first.
-# With as many seeds as there was time for.
+# For each algorithm what changes, and how many seeds.
 COOLER = {
     "ppo": ({"learning_rate": 1e-4}, 5),
     "ppo_kl": ({"learning_rate": 1e-4}, 3),
