@@ -17,9 +17,9 @@ lab: $(VENV)/.installed  ## open the course in JupyterLab (headless: make lab PO
 test: $(VENV)/.installed  ## unit tests, then every notebook top to bottom with the shortest budget
 	@$(MAKE) --no-print-directory check
 
-check:  # what `make test` runs once everything is installed, two files at a time
-	QUADLIB_BUDGET=ci $(PY) -m pytest tests $(wildcard notebooks) --nbval-lax --nbval-current-env \
-		--nbval-cell-timeout=$(CELL_TIMEOUT) --numprocesses=2 --dist=loadfile $(PYTEST_ARGS)
+check:  # what `make test` runs once everything is installed; test_notebooks.py runs the solutions
+	QUADLIB_BUDGET=ci $(PY) -m pytest tests $(sort $(wildcard notebooks/*.ipynb)) --nbval-lax \
+		--nbval-current-env --nbval-cell-timeout=$(CELL_TIMEOUT) --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 browser: $(VENV)/.installed  ## the browser tests alone, with pictures (needs Chromium; PICTURES=folder)
 	QUADLIB_BUDGET=ci SCREENSHOTS=$(or $(PICTURES),.cache/pictures) $(PY) -m pytest tests/browser $(PYTEST_ARGS)

@@ -55,7 +55,8 @@ class Keyboard:
         self.press = notebook.page.keyboard.press
 
     def focused(self) -> dict:
-        """What has the focus."""
+        """What has the focus: nothing at all for a moment, on the way into a frame's process."""
+        until(lambda: self.page.evaluate("document.activeElement !== document.body"), 10)
         return self.page.evaluate(FOCUSED)
 
     def tab(self, to: str) -> dict:
