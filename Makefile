@@ -19,7 +19,8 @@ test: $(VENV)/.installed  ## unit tests, then every notebook top to bottom with 
 
 check:  # what `make test` runs once everything is installed; test_notebooks.py runs the solutions
 	QUADLIB_BUDGET=ci $(PY) -m pytest tests $(sort $(wildcard notebooks/*.ipynb)) --nbval-lax \
-		--nbval-current-env --nbval-cell-timeout=$(CELL_TIMEOUT) --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+		--nbval-current-env --nbval-cell-timeout=$(CELL_TIMEOUT) --numprocesses=2 --dist=loadfile \
+		--no-loadscope-reorder $(PYTEST_ARGS)
 
 browser: $(VENV)/.installed  ## the browser tests alone, with pictures (needs Chromium; PICTURES=folder)
 	QUADLIB_BUDGET=ci SCREENSHOTS=$(or $(PICTURES),.cache/pictures) $(PY) -m pytest tests/browser $(PYTEST_ARGS)

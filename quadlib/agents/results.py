@@ -24,6 +24,7 @@ LABELS = {
     "slides_trpo": "the slides' TRPO",
     "slides_transfer": "the slides' TRPO → PPO",
     "ppo": "PPO",
+    "ppo_cooled": "PPO, then a third of the learning rate",
     "ppo_kl": "PPO, adaptive KL penalty",
     "ppo_kl_cooled": "PPO, adaptive KL penalty, then a third of the learning rate",
     "trpo": "TRPO",

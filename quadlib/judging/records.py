@@ -67,21 +67,6 @@ class Record:
         return math.nan if value is None else value
 
 
-def joined(first: Record, second: Record) -> Record:
-    """The second of two trainings with the curve of the first, which it went on from.
-
-    Its steps and seconds are counted on. Columns that both have are kept, and of the second's curve
-    not the first 20,000 steps: until then only episodes that end with a fall have ended.
-    """
-    begun = second.curve["steps"] > 20_000
-    curve = {}
-    for name in (name for name in second.curve if name in first.curve):
-        before, after = first.curve[name], second.curve[name][begun]
-        on = before[-1] if name in ("steps", "seconds") else 0.0
-        curve[name] = np.append(before, after + on)
-    return replace(second, curve=curve)
-
-
 def names(folder: Path | None = None) -> list[str]:
     """The trainings of which records are kept."""
     return sorted({path.parent.name for path in (folder or FOLDER).glob("*/*.safetensors")})
@@ -97,6 +82,33 @@ def runs(name: str, folder: Path | None = None) -> list[Record]:
         kept = ", ".join(names(folder)) or "none"
         raise ValueError(f"no records of {name!r} are kept; there are {kept}")
     return [_read(path) for path in paths]
+
+
+def continued(first: str, second: str, folder: Path | None = None) -> list[Record]:
+    """The records of a training that went on from another one, each with the curve of both.
+
+    Raises ValueError where there are none, or where the first one's seed is missing.
+    """
+    before = {record.seed: record for record in runs(first, folder)}
+    after = runs(second, folder)
+    if missing := sorted({record.seed for record in after} - before.keys()):
+        raise ValueError(f"{second!r} went on from seeds {missing} of {first!r}: not kept")
+    return [_joined(before[record.seed], record) for record in after]
+
+
+def _joined(first: Record, second: Record) -> Record:
+    """The second of two trainings with the curve of the first, which it went on from.
+
+    Its steps and seconds are counted on. Columns that both have are kept, and of the second's curve
+    not the first 20,000 steps: until then only episodes that end with a fall have ended.
+    """
+    begun = second.curve["steps"] > 20_000
+    curve = {}
+    for name in (name for name in second.curve if name in first.curve):
+        before, after = first.curve[name], second.curve[name][begun]
+        on = before[-1] if name in ("steps", "seconds") else 0.0
+        curve[name] = np.append(before, after + on)
+    return replace(second, curve=curve)
 
 
 def path_of(name: str, seed: int, folder: Path | None = None) -> Path:
