@@ -37,20 +37,32 @@ def test_a_quotient_is_the_median_over_pairs():
 
 
 def rows(seconds: list[float], seed: int) -> list[bench_learning.Row]:
-    run = {"algorithm": "ppo", "env": "MinitaurIdeal", "seed": seed}
+    run = {
+        "algorithm": "ppo",
+        "env": "MinitaurIdeal",
+        "seed": seed,
+        "cap": 120.0,
+        "bare": 4000.0 + seed,
+    }
     marks = zip(bench_learning.MARKS, seconds, strict=True)
-    return [{**run, "mark": mark, "seconds": s, "steps": 10 * s} for mark, s in marks]
+    return [{**run, "mark": mark, "seconds": s, "steps": 10_000 * s} for mark, s in marks]
 
 
 def test_the_table_has_medians_over_seeds_and_survives_the_file(tmp_path):
     file = tmp_path / "learning.csv"
     for seed, last in enumerate((np.inf, 90.0, np.inf)):
         bench_learning.append(file, rows([10.0 + seed, 40.0, 50.0 + seed**2, last], seed))
-    line = bench_learning.table(bench_learning.read(file)).splitlines()[-1]
-    cells = [cell.strip() for cell in line.strip("|").split("|")]
-    assert cells == [
-        "MinitaurIdeal", "ppo", "3", "11 s (10 … 12)", "40 s (40 … 40)", "51 s (50 … 54)", "–",
+    speed, seconds, steps = bench_learning.tables(bench_learning.read(file)).split("\n\n")
+    assert "4,001 env steps/s" in speed
+    assert cells_of(seconds.splitlines()[-1]) == [
+        "MinitaurIdeal", "ppo", "3", "120 s",
+        "11 s (10 … 12)", "40 s (40 … 40)", "51 s (50 … 54)", "–",
     ]  # fmt: skip
+    assert cells_of(steps.splitlines()[-1])[4:6] == ["110 k (100 … 120)", "400 k (400 … 400)"]
+
+
+def cells_of(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split("|")]
 
 
 def test_a_seed_that_missed_a_mark_is_shown(tmp_path):

@@ -1,7 +1,9 @@
 """How long learning takes: wall time from the call of `train` to a mean training return.
 
 `--out FILE.csv` keeps each run as it ends and skips, when called again, the runs that are there:
-a long table can be made in pieces. `--table FILE.csv` prints that file as Markdown.
+a long table can be made in pieces. `--table FILE.csv` prints that file as Markdown: seconds, which
+are this machine's, and environment steps, which are the same on any. How fast the machine was goes
+with each run: what bare `stepSimulation` did on all cores just before, as in bench_training.
 """
 
 import argparse
@@ -11,9 +13,10 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
-from measure import others_running
+from measure import BarePhysics, others_running
 
 import quadlib
+from quadlib.learning.agent import Agent
 from quadlib.learning.settings import ALGORITHMS
 
 # Mean returns to reach, by whose they are.
@@ -25,8 +28,10 @@ MARKS = {
 }
 GOALS = {2.5: 20, 11.33: 45, 15.33: 60, 25.0: 120}  # s, for the best algorithm, ideal environment
 ENVS = ("MinitaurIdeal", "Minitaur")
-COLUMNS = ("algorithm", "env", "seed", "mark", "seconds", "steps")
+COLUMNS = ("algorithm", "env", "seed", "cap", "bare", "mark", "seconds", "steps")
 RUN = COLUMNS[:3]
+NUMBERS = set(COLUMNS[3:])
+GAIT = "quadlib/agents/first_gait.safetensors"  # whose states bare physics passes through
 
 Row = dict[str, str | float]
 
@@ -53,10 +58,9 @@ def learn(algorithm: str, env: str, seed: int, cap: float) -> list[Row]:
 
 def read(path: Path) -> list[Row]:
     """The rows of a CSV file."""
-    numbers = {"mark", "seconds", "steps"}
     with path.open(newline="", encoding="utf-8") as file:
         return [
-            {name: float(v) if name in numbers else v for name, v in row.items()}
+            {name: float(v) if name in NUMBERS else v for name, v in row.items()}
             for row in csv.DictReader(file)
         ]
 
@@ -72,31 +76,45 @@ def append(path: Path, rows: list[Row]) -> None:
         writer.writerows(rows)
 
 
-def table(rows: list[Row]) -> str:
-    """Markdown: for each algorithm and environment the median seconds to each mark.
+def tables(rows: list[Row]) -> str:
+    """Markdown: how fast the machine was, the seconds to each mark, and the steps to it."""
+    speed = np.median([float(row["bare"]) for row in rows])
+    parts = [f"bare stepSimulation, all cores: {speed:,.0f} env steps/s (median over the runs)"]
+    for what, unit, size in (("seconds", "s", 1), ("steps", "k", 1000)):
+        parts.append(table(rows, what, unit, size))
+    return "\n\n".join(parts)
 
-    Beside it the fastest and the slowest seed; "–" where less than half of the seeds got there.
+
+def table(rows: list[Row], what: str = "seconds", unit: str = "s", size: float = 1) -> str:
+    """Markdown: for each algorithm and environment the median to each mark.
+
+    Beside it the best and the worst seed; "–" where less than half of the seeds got there before
+    the end.
     """
     lines = [
-        "| environment | algorithm | seeds | " + " | ".join(f"{m:g}" for m in MARKS) + " |",
-        "|---|---|---|" + "---|" * len(MARKS),
+        "| environment | algorithm | seeds | end | " + " | ".join(f"{m:g}" for m in MARKS) + " |",
+        "| --- " * (4 + len(MARKS)) + "|",
     ]
     for env, algorithm in sorted({(str(row["env"]), str(row["algorithm"])) for row in rows}):
         mine = [row for row in rows if (row["env"], row["algorithm"]) == (env, algorithm)]
-        cells = [_cell([float(row["seconds"]) for row in mine if row["mark"] == m]) for m in MARKS]
-        seeds = len({row["seed"] for row in mine})
-        lines.append(f"| {env} | {algorithm} | {seeds} | " + " | ".join(cells) + " |")
+        cells = [
+            _cell([float(row[what]) / size for row in mine if row["mark"] == m], unit)
+            for m in MARKS
+        ]
+        seeds, ends = len({row["seed"] for row in mine}), {f"{row['cap']:g} s" for row in mine}
+        cells = [env, algorithm, str(seeds), ", ".join(sorted(ends)), *cells]
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def _cell(seconds: list[float]) -> str:
-    """Median (fastest … slowest), whole seconds; a mark that was not reached counts as ∞."""
-    middle = np.median(seconds)
+def _cell(values: list[float], unit: str) -> str:
+    """Median (least … most), whole numbers; a mark that was not reached counts as ∞."""
+    middle = np.median(values)
     if middle == np.inf:
         return "–"
-    if len(seconds) == 1:
-        return f"{middle:.0f} s"
-    return f"{middle:.0f} s ({min(seconds):.0f} … {max(seconds):.0f})".replace("inf", "∞")
+    if len(values) == 1:
+        return f"{middle:.0f} {unit}"
+    return f"{middle:.0f} {unit} ({min(values):.0f} … {max(values):.0f})".replace("inf", "∞")
 
 
 def main() -> None:
@@ -109,7 +127,7 @@ def main() -> None:
     parser.add_argument("--table", type=Path, help="only print this CSV file as a table")
     options = parser.parse_args()
     if options.table:
-        print(table(read(options.table)))
+        print(tables(read(options.table)))
         return
     rows = read(options.out) if options.out and options.out.exists() else []
     done = {tuple(str(row[name]) for name in RUN) for row in rows}
@@ -117,16 +135,19 @@ def main() -> None:
     for mark, owner in MARKS.items():
         print(f"{mark:6g}  ≤ {GOALS[mark]:3} s  {owner}")
     others_running()
+    gait = Agent.load(GAIT)
     for seed, env, algorithm in product(range(options.seeds), options.envs, options.algorithms):
         if (algorithm, env, str(seed)) in done:
             continue
-        new = learn(algorithm, env, seed, options.cap)
+        with BarePhysics() as bare:
+            about = {"cap": options.cap, "bare": round(bare.rate(gait))}
+        new = [row | about for row in learn(algorithm, env, seed, options.cap)]
         if options.out:
             append(options.out, new)
         rows += new
-        times = "  ".join(f"{row['mark']:g}: {_cell([float(row['seconds'])])}" for row in new)
+        times = "  ".join(f"{row['mark']:g}: {_cell([float(row['seconds'])], 's')}" for row in new)
         print(f"{algorithm:8}{env:15}seed {seed}   {times}", flush=True)
-    print(table(rows))
+    print(tables(rows))
 
 
 if __name__ == "__main__":

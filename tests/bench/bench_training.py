@@ -14,50 +14,15 @@ from time import perf_counter
 
 import numpy as np
 import torch
-from measure import others_running, quotient, replay, torques_of
+from measure import BarePhysics, others_running, quotient
 from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import SubprocVecEnv, VecNormalize
 
 import quadlib
-from quadlib.learning.agent import Agent
-from quadlib.learning.pool import Pool, available_cores
+from quadlib.learning.pool import available_cores
 from quadlib.learning.settings import settings_for
 from quadlib.learning.training import Run, train
-from quadlib.world.robot import SUBSTEPS
-
-BARE_STEPS = 500  # env steps of each process and turn
-
-
-class Bare:
-    """In one process: what an agent sends to the joints while it explores, and then only that."""
-
-    def __init__(self, number: int) -> None:
-        self.env, self.rng = quadlib.make(), np.random.default_rng(number)
-
-    def physics_rate(self, agent: Agent) -> float:
-        """Env steps per second (5 physics steps each) of `stepSimulation` alone."""
-        robot = self.env.unwrapped.robot
-        episodes = [torques_of(robot, commands) for commands in self._explore(agent)]
-        seconds, steps = 0.0, 0
-        for sent in episodes:
-            robot.reset()
-            seconds += replay(robot, sent).physics
-            steps += len(sent)
-        return steps / SUBSTEPS / seconds
-
-    def _explore(self, agent: Agent) -> list[list[list[float]]]:
-        """The motor angles that it commands, by episode."""
-        episodes, ended = [], True
-        for _ in range(BARE_STEPS):
-            if ended:
-                observation, _ = self.env.reset()
-                episodes.append([])
-            action = agent.act(observation, deterministic=False, rng=self.rng)
-            episodes[-1].append(self.env.unwrapped.to_motor_angles(action))
-            observation, _, fell, cut, _ = self.env.step(action)
-            ended = fell or cut
-        return episodes
 
 
 def sb3_model() -> PPO:
@@ -81,8 +46,8 @@ def sb3_model() -> PPO:
 class Turns:
     """Called by `train` after each update: gives the others their turn, and keeps the times."""
 
-    def __init__(self, pool: Pool, model: PPO, turns: int, seconds: float) -> None:
-        self.pool, self.model, self.turns, self.seconds = pool, model, turns, seconds
+    def __init__(self, bare: BarePhysics, model: PPO, turns: int, seconds: float) -> None:
+        self.bare, self.model, self.turns, self.seconds = bare, model, turns, seconds
         self.threads = torch.get_num_threads()  # as SB3 finds it; train takes one alone
         self.rates: dict[str, list[float]] = {"train": [], "sb3": [], "bare": []}
         self.called = self.resumed = perf_counter()
@@ -96,8 +61,7 @@ class Turns:
         else:
             self.rates["train"].append(steps / took)
             self.rates["sb3"].append(steps / self._learn(steps))
-            rates = self.pool.ask("physics_rate", [(run.agent,)] * available_cores())
-            self.rates["bare"].append(sum(rates))
+            self.rates["bare"].append(self.bare.rate(run.agent))
         enough = perf_counter() - self.called > self.seconds
         if len(self.rates["train"]) == self.turns or (enough and self.rates["train"]):
             raise KeyboardInterrupt  # as the stop button ends a run
@@ -120,8 +84,8 @@ def main() -> None:
     others_running()
     model = sb3_model()
     try:
-        with Pool(Bare, [(k,) for k in range(available_cores())]) as pool:
-            turns = Turns(pool, model, options.turns, options.seconds)
+        with BarePhysics() as bare:
+            turns = Turns(bare, model, options.turns, options.seconds)
             train("ppo", steps=10**9, env="MinitaurIdeal", progress=False, on_update=turns)
     finally:
         model.get_env().close()

@@ -8,8 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from quadlib.learning.pool import available_cores
+import quadlib
+from quadlib.learning.agent import Agent
+from quadlib.learning.pool import Pool, available_cores
 from quadlib.world.robot import DIRECTION, SUBSTEPS, Robot, pybullet
+
+BARE_STEPS = 500  # env steps of each process, for one rate
 
 
 def torques_of(robot: Robot, commands: Sequence[Sequence[float]]) -> list[list[float]]:
@@ -53,6 +57,58 @@ def replay(robot: Robot, sent: Sequence[Sequence[float]]) -> Replay:
         pybullet.stepSimulation(client)
         physics += perf_counter() - before
     return Replay(physics, perf_counter() - start, thread_time() - processor_start)
+
+
+class Replayer:
+    """In one process: what an agent sends to the joints while it explores, and then only that."""
+
+    def __init__(self, number: int) -> None:
+        self.env, self.rng = quadlib.make(), np.random.default_rng(number)
+
+    def physics_rate(self, agent: Agent) -> float:
+        """Env steps per second (5 physics steps each) of `stepSimulation` alone."""
+        robot = self.env.unwrapped.robot
+        episodes = [torques_of(robot, commands) for commands in self._explore(agent)]
+        seconds, steps = 0.0, 0
+        for sent in episodes:
+            robot.reset()
+            seconds += replay(robot, sent).physics
+            steps += len(sent)
+        return steps / SUBSTEPS / seconds
+
+    def _explore(self, agent: Agent) -> list[list[list[float]]]:
+        """The motor angles that it commands, by episode."""
+        episodes, ended = [], True
+        for _ in range(BARE_STEPS):
+            if ended:
+                observation, _ = self.env.reset()
+                episodes.append([])
+            action = agent.act(observation, deterministic=False, rng=self.rng)
+            episodes[-1].append(self.env.unwrapped.to_motor_angles(action))
+            observation, _, fell, cut, _ = self.env.step(action)
+            ended = fell or cut
+        return episodes
+
+
+class BarePhysics:
+    """`stepSimulation` of the fast robot and nothing else, in a process per core.
+
+    A context manager.
+    """
+
+    def __init__(self) -> None:
+        self._count = available_cores()
+        self._pool = Pool(Replayer, [(k,) for k in range(self._count)])
+
+    def rate(self, agent: Agent) -> float:
+        """Env steps per second of all cores together, through the states of an agent."""
+        return sum(self._pool.ask("physics_rate", [(agent,)] * self._count))
+
+    def __enter__(self) -> "BarePhysics":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.close()
 
 
 def others_running() -> None:
