@@ -13,6 +13,8 @@ import measure
 
 from quadlib.world.robot import MOTOR_START, Robot
 
+BENCH = Path(measure.__file__).parent
+
 
 def test_replayed_torques_pass_through_the_same_states():
     robot = Robot()
@@ -53,12 +55,21 @@ def test_the_table_has_medians_over_seeds_and_survives_the_file(tmp_path):
     for seed, last in enumerate((np.inf, 90.0, np.inf)):
         bench_learning.append(file, rows([10.0 + seed, 40.0, 50.0 + seed**2, last], seed))
     speed, seconds, steps = bench_learning.tables(bench_learning.read(file)).split("\n\n")
-    assert "4,001 env steps/s" in speed
+    assert "4,001 steps/s" in speed
     assert cells_of(seconds.splitlines()[-1]) == [
-        "MinitaurIdeal", "ppo", "3", "120 s",
+        "`MinitaurIdeal`", "`ppo`", "3", "120 s",
         "11 s (10 … 12)", "40 s (40 … 40)", "51 s (50 … 54)", "–",
     ]  # fmt: skip
     assert cells_of(steps.splitlines()[-1])[4:6] == ["110 k (100 … 120)", "400 k (400 … 400)"]
+
+
+def test_the_readme_has_the_table_of_the_kept_runs():
+    kept = bench_learning.read(BENCH / "learning.csv")
+    assert len(kept) == 2 * 3 * 5 * 4  # environments, algorithms, seeds, marks
+    readme = (BENCH.parents[1] / "README.md").read_text(encoding="utf-8")
+    assert bench_learning.tables(kept) in readme
+    speeds = [row["bare"] for row in kept]
+    assert f"from {min(speeds):,.0f} to {max(speeds):,.0f} steps/s" in readme
 
 
 def cells_of(line: str) -> list[str]:

@@ -93,7 +93,7 @@ def test_what_a_run_came_to_after_so_many_steps(kept, tmp_path):
         record.after(151)
 
 
-def test_two_trainings_one_after_the_other_are_one_curve(kept, tmp_path, monkeypatch):
+def test_two_trainings_one_after_the_other_are_one_curve(kept, tmp_path):
     (record,) = records.runs("a_walk", tmp_path / "kept")
     first, second = (
         replace(record, curve={name: np.array(column) for name, column in curve.items()})
@@ -102,16 +102,14 @@ def test_two_trainings_one_after_the_other_are_one_curve(kept, tmp_path, monkeyp
             {"steps": [20_000.0, 20_001], "seconds": [5.0, 6], "return": [0.0, 4], "std": [1.0, 1]},
         )
     )
-    found = {"first": [replace(first, seed=2), first], "second": [second]}
-    monkeypatch.setattr(records, "runs", lambda name, folder: found[name])
-    (both,) = records.continued("first", "second")
+    other = replace(first, seed=2)
+    (both,) = records.continued([other, first], [second])
     assert {name: list(column) for name, column in both.curve.items()} == {
         "steps": [16, 1000, 21_001], "seconds": [1, 60, 66], "return": [2, 3, 4],
     }  # fmt: skip
     assert both.agent is second.agent and len(second.curve["steps"]) == 2
-    found["first"].pop()
-    with pytest.raises(ValueError, match=r"'second' went on from seeds \[3\] of 'first'"):
-        records.continued("first", "second")
+    with pytest.raises(ValueError, match="a_walk 3 went on from a record that is not here"):
+        records.continued([other], [second])
 
 
 def test_a_run_that_went_on_is_kept_again(kept, tmp_path):

@@ -929,7 +929,10 @@ course.check(
 from quadlib.judging import records
 
 NAMES = {"PPO": "ppo", "PPO, KL penalty": "ppo_kl"}
-long_runs = {label: records.continued(name, f"{name}_cooled") for label, name in NAMES.items()}
+long_runs = {
+    label: records.continued(records.runs(name), records.runs(f"{name}_cooled"))
+    for label, name in NAMES.items()
+}
 theirs = records.runs("slides_ppo")
 ends = "; ".join(f"{n} ends at {np.mean([r.curve['return'][-1] for r in g]):.1f}" for n, g in long_runs.items())
 course.show(

@@ -1142,8 +1142,8 @@ quadlib.replay([mine, noisy])
 from quadlib.judging import records
 
 first, second = records.runs("trpo"), records.runs("trpo_cooled")
-both = records.continued("trpo", "trpo_cooled")
-long_runs = {"TRPO": both, "PPO": records.continued("ppo", "ppo_cooled")}
+both = records.continued(first, second)
+long_runs = {"TRPO": both, "PPO": records.continued(records.runs("ppo"), records.runs("ppo_cooled"))}
 theirs = records.runs("slides_trpo")
 ends = "; ".join(
     f"{n} ends at {np.mean([r.curve['return'][-1] for r in g]):.1f}" for n, g in long_runs.items()

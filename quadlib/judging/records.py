@@ -10,7 +10,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -84,16 +84,16 @@ def runs(name: str, folder: Path | None = None) -> list[Record]:
     return [_read(path) for path in paths]
 
 
-def continued(first: str, second: str, folder: Path | None = None) -> list[Record]:
+def continued(first: Sequence[Record], second: Sequence[Record]) -> list[Record]:
     """The records of a training that went on from another one, each with the curve of both.
 
-    Raises ValueError where there are none, or where the first one's seed is missing.
+    Raises ValueError where the first one lacks a seed of the second.
     """
-    before = {record.seed: record for record in runs(first, folder)}
-    after = runs(second, folder)
-    if missing := sorted({record.seed for record in after} - before.keys()):
-        raise ValueError(f"{second!r} went on from seeds {missing} of {first!r}: not kept")
-    return [_joined(before[record.seed], record) for record in after]
+    before = {record.seed: record for record in first}
+    for record in second:
+        if record.seed not in before:
+            raise ValueError(f"{record.name} {record.seed} went on from a record that is not here")
+    return [_joined(before[record.seed], record) for record in second]
 
 
 def _joined(first: Record, second: Record) -> Record:

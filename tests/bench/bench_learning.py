@@ -79,7 +79,7 @@ def append(path: Path, rows: list[Row]) -> None:
 def tables(rows: list[Row]) -> str:
     """Markdown: how fast the machine was, the seconds to each mark, and the steps to it."""
     speed = np.median([float(row["bare"]) for row in rows])
-    parts = [f"bare stepSimulation, all cores: {speed:,.0f} env steps/s (median over the runs)"]
+    parts = [f"Bare `stepSimulation`, all cores: {speed:,.0f} steps/s (median over the runs)."]
     for what, unit, size in (("seconds", "s", 1), ("steps", "k", 1000)):
         parts.append(table(rows, what, unit, size))
     return "\n\n".join(parts)
@@ -102,7 +102,7 @@ def table(rows: list[Row], what: str = "seconds", unit: str = "s", size: float =
             for m in MARKS
         ]
         seeds, ends = len({row["seed"] for row in mine}), {f"{row['cap']:g} s" for row in mine}
-        cells = [env, algorithm, str(seeds), ", ".join(sorted(ends)), *cells]
+        cells = [f"`{env}`", f"`{algorithm}`", str(seeds), ", ".join(sorted(ends)), *cells]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
