@@ -27,11 +27,11 @@ MARKS = {
     25.0: "",
 }
 GOALS = {2.5: 20, 11.33: 45, 15.33: 60, 25.0: 120}  # s, for the best algorithm, ideal environment
-ENVS = ("MinitaurIdeal", "Minitaur")
 COLUMNS = ("algorithm", "env", "seed", "cap", "bare", "mark", "seconds", "steps")
 RUN = COLUMNS[:3]
 NUMBERS = set(COLUMNS[3:])
-GAIT = "quadlib/agents/first_gait.safetensors"  # whose states bare physics passes through
+# Bare physics passes through its states.
+GAIT = Path(quadlib.__file__).parent / "agents" / "first_gait.safetensors"
 
 Row = dict[str, str | float]
 
