@@ -210,6 +210,7 @@ def discounted_sums(x, factor):
     return y
 
 
+# %% tags=["algorithm"]
 class Reinforce:
     def __init__(self, lr=0.02):
         self.policy = Policy()

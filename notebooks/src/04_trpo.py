@@ -420,6 +420,7 @@ def at(theta, *samples):
     return values[0] if len(values) == 1 else values
 
 
+# %%
 L_k, kl_k = at(theta_k, sample)
 print(f"at θ_k: L = {L_k:.1e}, divergence = {kl_k:.1e}")
 assert abs(L_k) < 1e-4 and abs(kl_k) < 1e-6
@@ -861,7 +862,20 @@ vector_to_parameters(theta_k, actor)  # back to where we were
 # The line search stops at the first of $1, 0.8, 0.64, \dots$ that fits. A shortened step may have come
 # back too far, a damped one mostly ends before the rim. Find the fraction $f$ where the divergence is exactly
 # $\delta$. You get a function `divergence(f)` that rises from 0. If it has not reached $\delta$ at
-# $f = 4$, return 4.0. (Halve an interval again and again; forty times is plenty.)
+# $f = 4$, return 4.0. (Halve an interval again and again; forty times is plenty.) It will be tried on three:
+
+
+# %%
+def bowl(f):
+    return 0.5 * f**2
+
+
+def steeper(f):
+    return 0.1 * (np.exp(f) - 1)
+
+
+def of_the_robot(f):
+    return at(theta_k + f * step, sample)[1]
 
 
 # %% tags=["exercise"]
@@ -892,18 +906,6 @@ def to_the_rim(divergence, delta):
 
 
 # %% tags=["check"]
-def bowl(f):
-    return 0.5 * f**2
-
-
-def steeper(f):
-    return 0.1 * (np.exp(f) - 1)
-
-
-def of_the_robot(f):
-    return at(theta_k + f * step, sample)[1]
-
-
 from scipy.optimize import brentq
 
 rim = brentq(lambda f: of_the_robot(f) - settings.target_kl, 0.01, 4)
