@@ -199,6 +199,9 @@ def number(notebook: NotebookNode) -> None:
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for place, cell in enumerate(code, 1):
         cell.execution_count = place if cell.execution_count else None
+        for output in cell.outputs:
+            if output.output_type == "execute_result":  # shows the number once more
+                output.execution_count = cell.execution_count
 
 
 def differences(name: str) -> list[Path]:

@@ -95,6 +95,7 @@ def test_stored_outputs_are_clean(name, solved):
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             assert output.output_type != "error", cell.source
+            assert output.get("execution_count") in (None, cell.execution_count), cell.source
             assert output.get("name") != "stderr", cell.source
             assert build.WIDGET not in output.get("data", {}), cell.source
             words = output.get("metadata", {}).get("image/png", {}).get("alt")

@@ -934,7 +934,9 @@ long_runs = {
     for label, name in NAMES.items()
 }
 theirs = records.runs("slides_ppo")
-ends = "; ".join(f"{n} ends at {np.mean([r.curve['return'][-1] for r in g]):.1f}" for n, g in long_runs.items())
+ends = "; ".join(
+    f"{n} ends at {np.mean([r.curve['return'][-1] for r in g]):.1f}" for n, g in long_runs.items()
+)
 course.show(
     plots.learning_curve(long_runs | {"the slides' PPO": theirs}, {"slides, PPO: 0.5": 0.5}),
     alt=f"Training return over steps, bands from the lowest to the highest seed. {ends}; the slides' "

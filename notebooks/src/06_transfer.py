@@ -554,7 +554,9 @@ for mode, groups in fair.items():
 NAMES = {"PPO": "ppo", "PPO, KL penalty": "ppo_kl", "TRPO": "trpo", "TRPO → PPO": "transfer"}
 long_runs = {label: runs(name) for label, name in NAMES.items()}
 courses = long_runs | {"TRPO → PPO": records.continued(records.runs("trpo_400"), long_runs["TRPO → PPO"])}
-ends = "; ".join(f"{n} ends at {np.mean([r.curve['return'][-1] for r in g]):.1f}" for n, g in courses.items())
+ends = "; ".join(
+    f"{n} ends at {np.mean([r.curve['return'][-1] for r in g]):.1f}" for n, g in courses.items()
+)
 course.show(
     plots.learning_curve(courses),
     alt=f"Training return over environment steps, bands over seeds. {ends}.",
